@@ -1,0 +1,37 @@
+"""post-market: ledger against broker, the store complete, tomorrow prepared."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from pipeline.operations.procedures.registry import steps_of
+from tasks import artifacts, steps
+from tasks.calling import Call, through_prefect
+from tasks.running import Summary, trading
+
+NAME = "post-market"
+
+
+@flow(name=NAME, flow_run_name=NAME + " {at}", timeout_seconds=300)
+async def post_market(config: str, at: datetime | None = None, driver: str = "prefect") -> Summary:
+    """Run the steps after the close and return their outcomes.
+
+    Args:
+        config: path of the desk file.
+        at: the instant this run stands for, UTC; by default its scheduled start.
+        driver: who called, for the record.
+    """
+    return await body(through_prefect, config, at, driver)
+
+
+async def body(call: Call, config: str, at: datetime | None, driver: str) -> Summary:
+    """Run the configured steps in order and show them."""
+    with trading(NAME, config, at, driver) as (desk, run):
+        if run.skipped:
+            return run.result()
+        findings = {name: await call(steps.step, desk, run, name) for name in steps_of(desk, NAME)}
+        await call(artifacts.post_findings, "reconciliation", run.session.day.isoformat(), findings)
+        await call(steps.close_procedure, desk, run)
+    return run.result()

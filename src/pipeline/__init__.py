@@ -1,0 +1,1 @@
+"""Marketday: operates trading strategies through the market day. Works without Prefect."""

@@ -1,0 +1,128 @@
+"""Alpaca's trade updates as a hint that something changed.
+
+The stream loses whatever happens while it is down and never repeats it (BROKERS 1.4.5), so nothing
+is read from its events: they only tell when asking the REST API is worthwhile. alpaca-py's own
+``TradingStream`` retries refused credentials for ever and takes up to 5 s to stop; this one speaks
+the same protocol.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.adapters.alpaca.account import AlpacaSettings, check_endpoints, is_loopback
+
+if TYPE_CHECKING:
+    from websockets.sync.connection import Connection
+
+_POLL_SECONDS = 0.2
+_PING_SECONDS = 10.0
+_SILENCE_SECONDS = 30.0
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+
+
+class _Lost(Exception):
+    """The connection is of no more use; says why."""
+
+
+class TradeUpdates:
+    """Listens in a thread of its own and says that something changed. Never raises, never delays a tick.
+
+    Attributes:
+        failure: why there is no connection now, "" while there is one.
+    """
+
+    def __init__(self, settings: AlpacaSettings) -> None:
+        check_endpoints(settings)
+        self._settings = settings
+        self._changed = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._heard: float | None = None
+        self.failure = "not started"
+
+    def start(self) -> None:
+        """Begin to listen; a second call changes nothing."""
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._run, name="alpaca-trade-updates", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End within about a second."""
+        self._stopping.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(timeout=5)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a change, and tell whether one was hinted at since the last call.
+
+        A new connection counts as a change: something may have been missed.
+        """
+        changed = self._changed.wait(seconds)
+        self._changed.clear()
+        return changed
+
+    def silent_seconds(self) -> float | None:
+        """Return the time since the broker was last heard, answers to pings included; None if never."""
+        return None if self._heard is None else time.monotonic() - self._heard
+
+    def _run(self) -> None:
+        from websockets.exceptions import WebSocketException
+
+        pause = _FIRST_WAIT
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except (_Lost, WebSocketException, OSError, ValueError) as error:
+                pause = _FIRST_WAIT if not self.failure else min(pause * 2, _LONGEST_WAIT)
+                self.failure = f"{type(error).__name__.lstrip('_')}: {error}"
+            self._stopping.wait(pause)
+
+    def _listen(self) -> None:
+        from websockets.sync.client import connect
+
+        url = self._settings.stream_url
+        # Proxies of the environment have no business between this machine and itself.
+        proxy: Any = None if is_loopback(url) else True
+        with connect(url, open_timeout=5, close_timeout=0.5, ping_interval=None, proxy=proxy) as socket:
+            self._authorize(socket)
+            self.failure = ""
+            self._changed.set()
+            self._follow(socket)
+
+    def _authorize(self, socket: Connection) -> None:
+        keys = {"key_id": self._settings.key_id, "secret_key": self._settings.secret_key}
+        socket.send(json.dumps({"action": "authenticate", "data": keys}))
+        answer = self._message(socket.recv(timeout=5))
+        if answer.get("status") != "authorized":
+            raise _Lost("the broker refused the credentials")
+        socket.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+
+    def _follow(self, socket: Connection) -> None:
+        asked = time.monotonic()
+        pong = socket.ping()
+        while not self._stopping.is_set():
+            try:
+                self._message(socket.recv(timeout=_POLL_SECONDS))
+                self._changed.set()
+            except TimeoutError:
+                if pong.is_set():
+                    self._heard = max(self._heard or 0.0, asked)
+            waited = time.monotonic() - asked
+            if pong.is_set() and waited > _PING_SECONDS:
+                asked, pong = time.monotonic(), socket.ping()
+            elif not pong.is_set() and waited > _SILENCE_SECONDS:
+                raise _Lost(f"no answer to a ping for {waited:.0f} s")
+
+    def _message(self, frame: str | bytes) -> Mapping[str, Any]:
+        """Return a frame's ``data``; the paper server sends JSON in binary frames."""
+        self._heard = time.monotonic()
+        message = json.loads(frame)
+        data = message.get("data") if isinstance(message, Mapping) else None
+        return data if isinstance(data, Mapping) else {}

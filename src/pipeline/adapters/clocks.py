@@ -1,0 +1,89 @@
+"""Clocks and pacers: what time it is, and how it passes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from pipeline.errors import BrokerUnavailable, UsageError
+from pipeline.ports import Broker, Clock
+
+_LONGEST_NAP = 5.0
+_EXCHANGE = "the rehearsal exchange"
+_ALREADY_PASSED = 409
+
+
+class SystemClock:
+    """This machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the current instant, UTC."""
+        return datetime.now(UTC)  # noqa: TID251 - the one place that may ask the machine
+
+
+class ExchangeClock:
+    """The broker's clock: in rehearsal, the exchange's virtual one. Every reading is a request."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def now(self) -> datetime:
+        """Return the broker's current instant, UTC. Raises BrokerUnavailable."""
+        return self._broker.fetch_clock().now
+
+
+class SleepingPacer:
+    """Lets real time pass."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def wait_until(self, instant: datetime) -> None:
+        """Return at ``instant`` by the clock, or at once when it has passed.
+
+        Sleeps in short naps: a clock that is set, or a machine that was suspended, costs one nap.
+        """
+        while (left := (instant - self._clock.now()) / timedelta(seconds=1)) > 0:
+            await asyncio.sleep(min(left, _LONGEST_NAP))
+
+
+class VirtualPacer:
+    """Moves the rehearsal exchange's clock through its control port.
+
+    Args:
+        control_url: root of the control port, as in ``http://127.0.0.1:9001``.
+        timeout: seconds that the exchange may take to work through the time between.
+    """
+
+    def __init__(self, control_url: str, timeout: float = 60.0) -> None:
+        self._url = f"{control_url.rstrip('/')}/clock"
+        self._timeout = timeout
+        self._opener = build_opener(ProxyHandler({}))
+
+    async def wait_until(self, instant: datetime) -> None:
+        """Return when the exchange's clock shows ``instant``; a clock that shows more stays as it is.
+
+        Raises:
+            BrokerUnavailable: the exchange did not answer.
+            UsageError: it cannot move its clock there.
+        """
+        await asyncio.to_thread(self._move, instant)
+
+    def _move(self, instant: datetime) -> None:
+        body = json.dumps({"to": instant.astimezone(UTC).isoformat().replace("+00:00", "Z")}).encode()
+        request = Request(self._url, data=body, headers={"Content-Type": "application/json"}, method="POST")  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                answer.read()
+        except HTTPError as error:
+            with error:
+                refused = error.read(300).decode(errors="replace")
+            if error.code >= 500:
+                raise BrokerUnavailable(_EXCHANGE, f"HTTP {error.code} {refused}") from error
+            if error.code != _ALREADY_PASSED:
+                raise UsageError(f"{_EXCHANGE} cannot move its clock to {instant}: {refused}") from error
+        except (URLError, OSError) as error:
+            raise BrokerUnavailable(_EXCHANGE, str(error)) from error

@@ -1,0 +1,132 @@
+"""One open of the database file: configured, migrated, closed, and its errors in our words.
+
+Call only while holding the store's lock (PERFORMANCE §0.1: DuckDB 2.0.0 reads its headers before
+it locks, so two processes that open one file by turns lose committed rows without it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import StoreUnavailable, Terminal, UsageError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, Error
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,  # it would try the network
+    "autoload_known_extensions": False,
+    "debug_abort_on_wal_failure": "true",  # else a flipped bit silently drops committed rows (FAULTS K10)
+}
+_IN_LOG = "replaying WAL"
+_CORRUPT = (
+    _IN_LOG,
+    "Corrupt database file",
+    "not a valid DuckDB database file",
+    "Could not read enough bytes from file",
+    "Serialization Error",
+)
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreCorrupt(Terminal):
+    """The database is not what was written. The store sets it aside and says so.
+
+    ``in_log``: only its write-ahead log; the file itself is a consistent earlier state.
+    """
+
+    def __init__(self, path: str, reason: str, in_log: bool = False) -> None:
+        super().__init__(path, reason, in_log)
+        self.path = path
+        self.reason = reason
+        self.in_log = in_log
+
+    def __str__(self) -> str:
+        return f"the store {self.path} is corrupt: {self.reason}"
+
+
+class StoreMismatch(Terminal):
+    """The store and what it is given do not belong together; nothing was written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the store {self.path} does not fit: {self.reason}. Run `marketday store rebuild`."
+
+
+@contextmanager
+def open_database(path: Path | None, files: bool = False) -> Iterator[DuckDBPyConnection]:
+    """Open, bring the tables up to date, and close.
+
+    Args:
+        path: the file, or None for a database in memory.
+        files: whether statements may read other files.
+
+    Raises:
+        StoreCorrupt, StoreUnavailable: the file, or the disk below it.
+        StoreMismatch: a newer Marketday made the file.
+        UsageError: a statement that DuckDB refuses.
+    """
+    import duckdb
+
+    name = ":memory:" if path is None else str(path)
+    try:
+        connection = duckdb.connect(name, config={**_CONFIG, "enable_external_access": files})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            _migrate(connection, name)
+            yield connection
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        raise _translated(name, error) from error
+
+
+def _translated(name: str, error: Error) -> StoreCorrupt | StoreUnavailable | UsageError:
+    import duckdb
+
+    reason = str(error).strip().split("\n")[0]
+    # A refused statement may quote any words, those of a corrupt file too.
+    refusals = (
+        duckdb.ProgrammingError,
+        duckdb.DataError,
+        duckdb.NotSupportedError,
+        duckdb.PermissionException,
+        duckdb.TransactionException,
+    )
+    if isinstance(error, refusals):
+        return UsageError(f"the query was refused: {reason}")
+    if any(mark in reason for mark in _CORRUPT):
+        return StoreCorrupt(name, reason, _IN_LOG in reason)
+    return StoreUnavailable(name, reason)
+
+
+def _migrate(connection: DuckDBPyConnection, name: str) -> None:
+    """Apply the numbered migrations that the file does not have yet, each in one transaction."""
+    import duckdb
+
+    try:
+        done = int(connection.execute("SELECT max(version) FROM migrations").fetchall()[0][0])
+    except duckdb.CatalogException:
+        done = 0
+    known = sorted(_MIGRATIONS.glob("*.sql")) if done < LATEST else []
+    if done > LATEST:
+        raise StoreMismatch(name, f"it has schema {done}, this Marketday knows {LATEST}")
+    for script in known[done:]:
+        connection.execute("BEGIN")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (version INTEGER NOT NULL, name VARCHAR NOT NULL)"
+        )
+        connection.execute(script.read_text(encoding="utf-8"))
+        connection.execute("INSERT INTO migrations VALUES (?, ?)", [int(script.stem[:4]), script.stem])
+        connection.execute("COMMIT")
+
+
+LATEST = len(list(_MIGRATIONS.glob("*.sql")))
+"""The newest migration's number; they are numbered without gaps."""

@@ -1,0 +1,1 @@
+"""Pure values and rules. No clock, no environment, no disk, no vendor."""

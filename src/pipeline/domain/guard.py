@@ -1,0 +1,209 @@
+"""What may be appended to the journal: asked under the journal's lock, after every earlier record is known.
+
+The one place that keeps the promises: at most one order per intent, nothing new after a
+HALT, nothing from a trader that lost its lease. Checking before the append leaks (measured:
+one order in a race with HALT); checking inside does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pipeline.domain.codec import decode
+from pipeline.domain.journal import Kind
+from pipeline.domain.ledger import Ledger
+from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose
+from pipeline.domain.trading_state import TradingState
+from pipeline.errors import AppendRefused, IllegalTransition
+
+_FENCED = frozenset(
+    {Kind.CLAIM, Kind.INTENT, Kind.SENDING, Kind.TICK, Kind.OPENING, Kind.BASELINE, Kind.ENABLED}
+)
+"""Kinds that only the holder of the lease may write. HALT, cancels and the broker's word are open to all."""
+
+
+_OURS_ALONE = frozenset({IntentState.PLANNED, IntentState.HELD, IntentState.SENDING})
+"""States that only we bring about: an answer of the broker must not pass for a send."""
+
+
+def check_append(ledger: Ledger, kind: Kind, data: Mapping[str, Any], epoch: int) -> None:
+    """Return when the record may follow; raise otherwise.
+
+    Raises:
+        AppendRefused: with a code: fenced, halted, reducing, not_reducing, duplicate, claimed, illegal,
+            overfilled, latched, unreconciled, stale_session or stale_epoch.
+    """
+    fenced = kind in _FENCED or (kind is Kind.VETOED and _may_be_live(ledger, data))
+    if fenced and epoch != ledger.lease.epoch:
+        raise AppendRefused(kind, "fenced", f"epoch {epoch} gave way to {ledger.lease.epoch}")
+    check = _CHECKS.get(kind)
+    if check is not None:
+        check(ledger, data)
+
+
+def _check_lease(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    if data["epoch"] != ledger.lease.epoch + 1:
+        raise AppendRefused(
+            Kind.LEASE, "stale_epoch", f"epoch {data['epoch']} cannot follow {ledger.lease.epoch}"
+        )
+
+
+def _check_claim(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    key = (data["procedure"], datetime.fromisoformat(data["instant"]))
+    if ledger.runs.get(key) in ("completed", "skipped"):
+        raise AppendRefused(Kind.CLAIM, "claimed", f"{key[0]} {key[1]:%Y-%m-%d %H:%M:%S}Z is already done")
+
+
+def _check_intent(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    intent = decode(Intent, data)
+    if intent.id in ledger.lives:
+        raise AppendRefused(
+            Kind.INTENT, "duplicate", f"{intent.id} is already {ledger.lives[intent.id].state}"
+        )
+    _check_state(ledger, intent, Kind.INTENT)
+    for life in ledger.open_lives:
+        same = life.intent.symbol == intent.symbol and life.intent.side == intent.side
+        if same and life.intent.purpose is Purpose.ENTRY and intent.purpose is Purpose.ENTRY:
+            raise AppendRefused(Kind.INTENT, "duplicate", f"{life.intent.id} already enters {intent.symbol}")
+    excess = _excess(ledger, intent, intent.quantity)
+    if excess:
+        raise AppendRefused(Kind.INTENT, "not_reducing", excess)
+
+
+def _excess(ledger: Ledger, intent: Intent, quantity: int) -> str:
+    """Say why an exit would open or enlarge, "" when it cannot: what is under way on its side counts."""
+    if not intent.purpose.reduces:
+        return ""
+    position = ledger.positions.get(intent.symbol)
+    held = 0 if position is None else position.quantity
+    under_way = sum(
+        life.unsettled
+        for life in ledger.open_lives
+        if life.intent.symbol == intent.symbol
+        and life.intent.side is intent.side
+        and life.intent.id != intent.id
+    )
+    if intent.side.sign * held < 0 and quantity + under_way <= abs(held):
+        return ""
+    return f"{intent.side} {quantity} (+{under_way} under way) of {held}"
+
+
+def _check_state(ledger: Ledger, intent: Intent, kind: Kind) -> None:
+    state = ledger.state.state
+    if intent.purpose is Purpose.LIQUIDATION and state is TradingState.LIQUIDATING:
+        return
+    if state.latched:
+        raise AppendRefused(kind, "halted", f"trading is {state.name}: {ledger.state.reason}")
+    if not intent.purpose.reduces and not state.allows_entries:
+        raise AppendRefused(kind, "reducing", f"trading is {state.name}: {ledger.state.reason}")
+
+
+def _life(ledger: Ledger, data: Mapping[str, Any], kind: Kind) -> OrderLife:
+    life = ledger.lives.get(data["intent_id"])
+    if life is None:
+        raise AppendRefused(kind, "illegal", f"no intent {data['intent_id']} was journalled")
+    return life
+
+
+def _check_sending(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    life = _life(ledger, data, Kind.SENDING)
+    if life.cancel_requested:
+        raise AppendRefused(Kind.SENDING, "illegal", f"{life.intent.id} is being cancelled")
+    try:
+        life.shrunk(data["quantity"])
+    except IllegalTransition as error:
+        raise AppendRefused(Kind.SENDING, "illegal", str(error)) from error
+    _check_move(life, IntentState.SENDING, Kind.SENDING)
+    _check_state(ledger, life.intent, Kind.SENDING)
+    # Asked again: while it was held for review the position may have gone another way.
+    excess = _excess(ledger, life.intent, data["quantity"])
+    if excess:
+        raise AppendRefused(Kind.SENDING, "illegal", f"it no longer reduces: {excess}")
+
+
+def _check_move(life: OrderLife, state: IntentState, kind: Kind) -> None:
+    # A record changes nothing here: `move` is asked only whether it could.
+    try:
+        life.move(state, life.intent.decided_at)
+    except IllegalTransition as error:
+        raise AppendRefused(kind, "illegal", str(error)) from error
+
+
+def _check_order(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    life = _life(ledger, data, Kind.ORDER)
+    state = IntentState(data["state"])
+    if data["filled"] > life.intent.quantity:
+        raise AppendRefused(Kind.ORDER, "overfilled", f"{data['filled']} executed of {life.intent.quantity}")
+    if state in _OURS_ALONE:
+        raise AppendRefused(Kind.ORDER, "illegal", f"no broker can say that {life.intent.id} is {state}")
+    if state is not life.state:
+        _check_move(life, state, Kind.ORDER)
+
+
+def _moves_to(kind: Kind, state: IntentState) -> Callable[[Ledger, Mapping[str, Any]], None]:
+    def check(ledger: Ledger, data: Mapping[str, Any]) -> None:
+        _check_move(_life(ledger, data, kind), state, kind)
+
+    return check
+
+
+def _may_be_live(ledger: Ledger, data: Mapping[str, Any]) -> bool:
+    life = ledger.lives.get(data["intent_id"])
+    return life is not None and life.state.at_broker
+
+
+def _check_vetoed(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    """An intent is given up before it was sent, or when the broker was asked and has no such order."""
+    life = _life(ledger, data, Kind.VETOED)
+    if life.state.at_broker and life.state is not IntentState.UNKNOWN:
+        raise AppendRefused(Kind.VETOED, "illegal", f"{life.intent.id} is {life.state}: cancel it")
+    _check_move(life, IntentState.EXPIRED, Kind.VETOED)
+
+
+def _check_enabled(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    if ledger.session is not None and date.fromisoformat(data["day"]) != ledger.session:
+        raise AppendRefused(Kind.ENABLED, "stale_session", f"{data['day']} is not {ledger.session}")
+
+
+def _check_cancel(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    _life(ledger, data, Kind.CANCEL)
+
+
+def _check_state_change(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    current, wanted = ledger.state.state, TradingState(data["state"])
+    if not current.latched or data["resume"]:
+        return
+    liquidated = current is TradingState.LIQUIDATING and wanted is TradingState.HALTED
+    moving = any(life.state.at_broker or life.filled > life.booked for life in ledger.open_lives)
+    if wanted < current and not (liquidated and not ledger.positions and not moving):
+        raise AppendRefused(Kind.STATE, "latched", f"{current.name} is left only by a person's resume")
+
+
+def _check_resume(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    _check_state_change(ledger, data)
+    if not data["resume"] or not ledger.state.state.latched:
+        return
+    if not ledger.clean:
+        raise AppendRefused(Kind.STATE, "unreconciled", "the ledger and the broker disagree: reconcile first")
+    if ledger.reconciled_at is None or ledger.reconciled_at < ledger.state.at:
+        raise AppendRefused(
+            Kind.STATE, "unreconciled", "not reconciled since trading stopped: reconcile first"
+        )
+
+
+_CHECKS: dict[Kind, Callable[[Ledger, Mapping[str, Any]], None]] = {
+    Kind.LEASE: _check_lease,
+    Kind.CLAIM: _check_claim,
+    Kind.INTENT: _check_intent,
+    Kind.SENDING: _check_sending,
+    Kind.ACKED: _moves_to(Kind.ACKED, IntentState.ACKED),
+    Kind.UNKNOWN: _moves_to(Kind.UNKNOWN, IntentState.UNKNOWN),
+    Kind.REJECTED: _moves_to(Kind.REJECTED, IntentState.REJECTED),
+    Kind.VETOED: _check_vetoed,
+    Kind.ENABLED: _check_enabled,
+    Kind.ORDER: _check_order,
+    Kind.CANCEL: _check_cancel,
+    Kind.STATE: _check_resume,
+}

@@ -1,0 +1,158 @@
+"""The exchange's two ports on loopback: Alpaca's protocol on one, control on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline.exchange import control_api, data_api, stream, trading_api
+from pipeline.exchange.host import Exchange
+from pipeline.exchange.orders import Refused
+from pipeline.exchange.stream import knows
+
+HOST = "127.0.0.1"
+KEEP_ALIVE_SECONDS = 3_600
+"""Idle connections stay open: a client that sends on one we are closing cannot know whether it arrived."""
+
+
+class Credentials:
+    """Lets requests through that carry the account's key and secret."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401 without credentials and 403 with wrong ones; both without a code, as Alpaca does."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        key, secret = (request.headers.get(f"apca-api-{name}", "") for name in ("key-id", "secret-key"))
+        if knows(request.app.state.exchange.engine.config.account, key, secret):
+            await self._app(scope, receive, send)
+            return
+        status, message = (403, "forbidden.") if key and secret else (401, "unauthorized.")
+        await JSONResponse({"message": message}, status_code=status)(scope, receive, send)
+
+
+def alpaca_app(exchange: Exchange, faults: Sequence[Middleware] = ()) -> Starlette:
+    """Return Alpaca's API over the exchange.
+
+    ``faults`` stand between the credentials and the endpoints: a middleware there that does not
+    call on injects a fault before the effect, one that changes the answer a fault after it.
+    """
+    routes = [*trading_api.ROUTES, *data_api.ROUTES, *stream.ROUTES]
+    return _app(exchange, routes, [Middleware(Credentials), *faults])
+
+
+def control_app(exchange: Exchange) -> Starlette:
+    """Return the control API over the exchange."""
+    return _app(exchange, control_api.ROUTES, [])
+
+
+def _app(exchange: Exchange, routes: Sequence[Any], middleware: Sequence[Middleware]) -> Starlette:
+    app = Starlette(
+        routes=list(routes),
+        middleware=list(middleware),
+        exception_handlers={Refused: _refused, OSError: _not_stored, ValueError: _not_read},
+    )
+    app.state.exchange = exchange
+    return app
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Refused):
+        raise error
+    body = {"code": error.code, "message": error.message, **error.details}
+    return JSONResponse(body, status_code=error.status)
+
+
+async def _not_stored(_request: Request, error: Exception) -> Response:
+    body = {"code": 50010000, "message": f"internal server error: not stored: {error}"}
+    return JSONResponse(body, status_code=500)
+
+
+async def _not_read(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"code": 42210000, "message": f"invalid parameter: {error}"}, status_code=422)
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are handled by :func:`serve`, since two share a process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket bound to a loopback port, 0 for any free one. Raises OSError when it is in use."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((HOST, port))
+        bound.listen(128)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+async def serve(
+    exchange: Exchange, home: Path, ports: tuple[socket.socket, socket.socket], stop: asyncio.Event
+) -> None:
+    """Serve both ports until ``stop`` is set; meanwhile ``home/exchange.json`` says where."""
+    apps = (alpaca_app(exchange), control_app(exchange))
+    servers = [_server(app) for app in apps]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[port])) for server, port in zip(servers, ports, strict=True)
+    ]
+    try:
+        while not all(server.started for server in servers):
+            await asyncio.sleep(0.005)
+        _announce(home, *(port.getsockname()[1] for port in ports))
+        await stop.wait()
+    finally:
+        (home / "exchange.json").unlink(missing_ok=True)
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+        exchange.close()
+
+
+def _server(app: ASGIApp) -> _Server:
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config)
+
+
+def _announce(home: Path, port: int, control_port: int) -> None:
+    """Write where the exchange is, atomically."""
+    whereabouts = {
+        "pid": os.getpid(),
+        "url": f"http://{HOST}:{port}",
+        "stream_url": f"ws://{HOST}:{port}/stream",
+        "control_url": f"http://{HOST}:{control_port}",
+    }
+    fresh = home / "exchange.json.new"
+    fresh.write_text(json.dumps(whereabouts), "utf-8")
+    fresh.replace(home / "exchange.json")

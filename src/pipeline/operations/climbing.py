@@ -1,0 +1,44 @@
+"""Climbing the risk ladder: which trading state is in force, and how long the broker has been silent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pipeline.domain.journal import Kind
+from pipeline.domain.ladder import FINE, Condition, Health, assess
+from pipeline.domain.trading_state import TradingState
+from pipeline.operations.desk import Desk
+
+
+def climb(desk: Desk, equity: int | None, now: datetime) -> Condition:
+    """Enter the trading state that the account's condition asks for; a latched one stays.
+
+    ``equity`` is None while the broker is silent: then only the silence speaks.
+    """
+    ledger = desk.journal.read()
+    if ledger.baseline is None:
+        return FINE
+    silent = 0 if ledger.silent_since is None else int((now - ledger.silent_since).total_seconds())
+    last = ledger.snapshot.equity if ledger.snapshot is not None else ledger.baseline.day_equity
+    health = Health(last if equity is None else equity, ledger.baseline, silent, ledger.failures)
+    condition = assess(health, desk.limits.ladder)
+    current = ledger.state.state
+    if condition.state > current or (condition.state < current and not current.latched):
+        enter(desk, condition.state, condition.reason, "risk ladder", now)
+    return condition
+
+
+def enter(desk: Desk, state: TradingState, reason: str, by: str, now: datetime) -> None:
+    """Journal a trading state. Raises AppendRefused when a latched state forbids it."""
+    data = {"state": int(state), "reason": reason, "by": by, "resume": False}
+    desk.journal.append(Kind.STATE, data, now)
+
+
+def note_silence(desk: Desk, silent: bool, now: datetime) -> None:
+    """Journal that the broker does not answer, or answers again; quiet while nothing changes."""
+    ledger = desk.journal.read()
+    if not silent and ledger.silent_since is None:
+        return
+    since = (ledger.silent_since or now).isoformat() if silent else None
+    failures = ledger.failures + 1 if silent else 0
+    desk.journal.append(Kind.SILENCE, {"since": since, "failures": failures}, now)

@@ -1,0 +1,102 @@
+"""A desk: one account, one configuration, and everything it takes to trade them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pipeline.domain.decide import Identity
+from pipeline.domain.market import Bar, Instrument, Timeframe
+from pipeline.domain.risk import RiskLimits
+from pipeline.domain.session import SessionTable
+from pipeline.domain.signals import Strategy
+from pipeline.domain.timetable import Procedure, Rhythm
+from pipeline.ports import Broker, Clock, JournalPort, Lock, MarketData, ReportRenderer, Store
+
+BADGES = {"rehearsal": "SIM", "paper": "PAPER", "live": "LIVE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a configuration says of the session, apart from limits.
+
+    Attributes:
+        procedures: the session's procedures with their named steps.
+        rhythm: what repeats within the session.
+        checks: steps of the hourly ``intraday-check``.
+        muted: alert events people do not want; CRITICAL ones always come through.
+    """
+
+    procedures: tuple[Procedure, ...]
+    rhythm: Rhythm
+    checks: tuple[str, ...]
+    muted: frozenset[str] = frozenset()
+
+    def steps(self, procedure: str) -> tuple[str, ...]:
+        """Return the named steps of a procedure, in order; none when it has none."""
+        if procedure == "intraday-check":
+            return self.checks
+        return next((found.steps for found in self.procedures if found.name == procedure), ())
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a process remembers between passes to save requests. Losing it changes no decision."""
+
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    bars: dict[str, list[Bar]] = field(default_factory=dict)
+    fetched_to: datetime | None = None
+    projected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One account with its limits, strategies and ports.
+
+    Attributes:
+        account: name of the account in the configuration; names the journal, too.
+        mode: "rehearsal", "paper" or "live".
+        owner: this process, for the lease; code, config: fingerprints of what it runs.
+        virtual: whether time is the rehearsal exchange's own.
+    """
+
+    account: str
+    mode: str
+    symbols: tuple[str, ...]
+    timeframe: Timeframe
+    strategies: tuple[Strategy, ...]
+    allocations: Mapping[str, int]
+    limits: RiskLimits
+    plan: Plan
+    sessions: SessionTable
+    broker: Broker
+    data: MarketData
+    clock: Clock
+    journal: JournalPort
+    store: Store
+    lock: Lock
+    renderer: ReportRenderer
+    home: Path
+    owner: str
+    code: str
+    config: str
+    virtual: bool
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def identity(self) -> Identity:
+        """The parts of an intent's id that stay the same."""
+        return Identity(self.account, self.mode)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The exchange's time zone."""
+        return ZoneInfo(self.sessions.timezone)
+
+    @property
+    def badge(self) -> str:
+        """SIM, PAPER or LIVE."""
+        return BADGES[self.mode]

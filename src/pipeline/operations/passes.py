@@ -1,0 +1,162 @@
+"""A pass: one run of one procedure for one instant, claimed by one process and recorded.
+
+Any number of drivers may call the same procedure for the same instant: one does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pipeline.domain.codec import encode
+from pipeline.domain.journal import Kind
+from pipeline.domain.session import Session
+from pipeline.errors import AppendRefused, BrokerUnavailable, LockBusy, MarketdayError
+from pipeline.operations.climbing import climb, note_silence
+from pipeline.operations.desk import Desk
+
+GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(seconds=25)}
+"""How late a run may begin and still act; procedures not named may be an hour late."""
+_LONG_GRACE = timedelta(hours=1)
+_LOCK_WAIT_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Pass:
+    """One run.
+
+    Attributes:
+        began: the desk's time when it began; since: the journal's length then.
+        skipped: why it must do nothing, "" when it may act.
+        summary: what it did, for the flow's result and the store.
+    """
+
+    procedure: str
+    session: Session
+    instant: datetime
+    driver: str
+    began: datetime
+    since: int
+    skipped: str = ""
+    summary: dict[str, int | str] = field(default_factory=dict)
+
+    def result(self) -> dict[str, int | str]:
+        """Return what the flow returns: JSON-ready, small."""
+        head: dict[str, int | str] = {"procedure": self.procedure, "instant": self.instant.isoformat()}
+        return {**head, "skipped": self.skipped} if self.skipped else {**head, **self.summary}
+
+
+@contextmanager
+def trading_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> Iterator[Pass]:
+    """Hold the account's lock and lease for one run that may send orders.
+
+    A tick or monitor that finds the lock busy skips itself, never queues; other procedures wait.
+    """
+    run = _new(desk, procedure, instant, driver)
+    wait = 0.0 if procedure in GRACE else _LOCK_WAIT_SECONDS
+    try:
+        with desk.lock.hold(wait):
+            desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
+            with _recorded(desk, run):
+                yield run
+    except LockBusy as error:
+        run.skipped = f"overlap: {error}"
+        _record(desk, run, "overlapped", run.skipped)
+        yield run
+
+
+@contextmanager
+def urgent_pass(desk: Desk, procedure: str, driver: str) -> Iterator[Pass]:
+    """Hold lock and lease for something a person asked for: never stale, never "already done"."""
+    run = _new(desk, procedure, desk.clock.now(), driver)
+    with desk.lock.hold(_LOCK_WAIT_SECONDS):
+        desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
+        with _outcome(desk, run):
+            yield run
+
+
+@contextmanager
+def plain_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> Iterator[Pass]:
+    """Claim one run that sends no orders: it needs neither lock nor lease."""
+    run = _new(desk, procedure, instant, driver)
+    with _recorded(desk, run):
+        yield run
+
+
+def moment(desk: Desk, run: Pass) -> datetime:
+    """Return the present of a run: virtual time stands still during it, so it need not be asked for."""
+    return run.began if desk.virtual else desk.clock.now()
+
+
+def _new(desk: Desk, procedure: str, instant: datetime, driver: str) -> Pass:
+    local = instant.astimezone(desk.zone)
+    session = desk.sessions.at_or_after(local.date())
+    return Pass(procedure, session, instant, driver, desk.clock.now(), desk.journal.read().seq)
+
+
+@contextmanager
+def _recorded(desk: Desk, run: Pass) -> Iterator[None]:
+    run.skipped = _reason_to_skip(run)
+    if not run.skipped:
+        run.skipped = _claim(desk, run)
+    elif not run.skipped.startswith("early"):
+        _record(desk, run, "skipped", run.skipped)
+    if run.skipped:
+        yield
+        return
+    with _outcome(desk, run):
+        yield
+
+
+@contextmanager
+def _outcome(desk: Desk, run: Pass) -> Iterator[None]:
+    try:
+        yield
+    except BrokerUnavailable as error:
+        # Silence is a condition of its own: it climbs the ladder although this run failed.
+        note_silence(desk, True, moment(desk, run))
+        climb(desk, None, moment(desk, run))
+        _record(desk, run, "failed", str(error))
+        raise
+    except MarketdayError as error:
+        _record(desk, run, "failed", str(error))
+        raise
+    _record(desk, run, "completed", "")
+
+
+def _reason_to_skip(run: Pass) -> str:
+    late = run.began - run.instant
+    if late < timedelta(0):
+        return f"early: its instant comes in {-late.total_seconds():.0f} s"
+    grace = GRACE.get(run.procedure, _LONG_GRACE)
+    if late > grace:
+        return f"stale: {late.total_seconds():.0f} s late, allowed {grace.total_seconds():.0f} s"
+    return ""
+
+
+def _claim(desk: Desk, run: Pass) -> str:
+    try:
+        desk.journal.append(Kind.CLAIM, _key(run) | {"driver": run.driver}, run.began)
+    except AppendRefused as error:
+        if error.code != "claimed":
+            raise
+        return f"done: {error.reason}"
+    return ""
+
+
+def _key(run: Pass) -> dict[str, str]:
+    return {
+        "procedure": run.procedure,
+        "session": run.session.day.isoformat(),
+        "instant": run.instant.isoformat(),
+    }
+
+
+def _record(desk: Desk, run: Pass, outcome: str, reason: str) -> None:
+    told = desk.journal.read().runs.get((run.procedure, run.instant))
+    if outcome in ("skipped", "overlapped") and told is not None:
+        return  # once is enough: a burst of late runs must not flood the journal
+    data = _key(run) | {"driver": run.driver, "outcome": outcome, "reason": reason}
+    desk.journal.append(Kind.RUN, data | {"summary": encode(run.summary)}, moment(desk, run))

@@ -1,0 +1,73 @@
+"""Steps at and after the close: report, backup, reconciliation, performance, tomorrow."""
+
+from __future__ import annotations
+
+from pipeline.domain.session import OutsideCalendar
+from pipeline.errors import DataUnavailable, StoreUnavailable
+from pipeline.operations.backup import backup_journal
+from pipeline.operations.desk import Desk
+from pipeline.operations.passes import Pass, moment
+from pipeline.operations.procedures.finding import Finding, fail, ok, warn
+from pipeline.operations.projecting import project
+from pipeline.operations.reconciliation import reconcile
+from pipeline.operations.reporting import write_report
+
+
+def generate_daily_report(desk: Desk, run: Pass) -> Finding:
+    """Write the session's report, as far as it is known at the close."""
+    _keep_bars(desk, run)
+    try:
+        written = write_report(desk, run.session, moment(desk, run))
+    except StoreUnavailable as error:
+        return warn(f"not written yet: {error.reason}; daily-report writes it again")
+    return ok(f"written to reports/{written.path.name}", path=f"reports/{written.path.name}")
+
+
+def backup_trading_logs(desk: Desk, run: Pass) -> Finding:
+    """Copy the verified journal, with a checksum."""
+    path = backup_journal(desk, run.session.day)
+    return ok(f"backups/{path.name}, {path.stat().st_size:,} bytes, checksum beside it")
+
+
+def reconcile_positions(desk: Desk, run: Pass) -> Finding:
+    """Ledger and broker agree on everything once the session is over."""
+    found = reconcile(desk, run.procedure, moment(desk, run))
+    if found:
+        first = found[0]
+        return fail(f"{len(found)} discrepancies; {first.kind}: ledger {first.ledger}, broker {first.broker}")
+    ledger = desk.journal.read()
+    return ok(f"ledger equals broker to the cent; {len(ledger.positions)} positions, no open orders")
+
+
+def update_performance_tracking(desk: Desk, run: Pass) -> Finding:
+    """The store holds the whole session: records, and every bar decisions were made on."""
+    bars = _keep_bars(desk, run)
+    behind = project(desk)
+    if behind:
+        return warn(f"the store is {behind} records behind; it catches up at the next run")
+    if not bars:
+        return warn("the store is up to date, but no bar of the session could be fetched")
+    return ok(f"the store is up to date, {bars} bars of the session kept", bars=bars)
+
+
+def prepare_next_day_config(desk: Desk, run: Pass) -> Finding:
+    """The next session is known, and this configuration is the one that will run it."""
+    try:
+        following = desk.sessions.following(run.session.day, 2)[1]
+    except OutsideCalendar as error:
+        return fail(str(error))
+    hours = f"{following.open.astimezone(desk.zone):%H:%M} to {following.close.astimezone(desk.zone):%H:%M}"
+    early = ", an early close" if following.early_close else ""
+    return ok(f"next session {following.day}, {hours}{early}; configuration {desk.config[:12]} unchanged")
+
+
+def _keep_bars(desk: Desk, run: Pass) -> int:
+    """Put the session's bars into the store; return how many there are."""
+    until = min(run.session.close, moment(desk, run))
+    try:
+        fetched = desk.data.fetch_bars(desk.symbols, desk.timeframe, run.session.open, until)
+        bars = [bar for held in fetched.values() for bar in held]
+        desk.store.record_bars(bars, desk.timeframe)
+    except (DataUnavailable, StoreUnavailable):
+        return 0
+    return len(bars)

@@ -1,0 +1,177 @@
+"""What a session report asks the store. Each takes the session's day; columns are those of the views."""
+
+from __future__ import annotations
+
+PROFIT = "SELECT * FROM daily_pnl WHERE session = ?"
+
+CURVE = """
+SELECT occurred_at, equity, cash, drawdown_ppm FROM equity_curve WHERE session = ? ORDER BY seq
+"""
+
+HOLDINGS = """
+SELECT p.symbol, p.quantity, p.cost, p.price, p.value
+FROM snapshot_positions AS p
+WHERE p.seq = (SELECT max(seq) FROM account_snapshots WHERE session = ?) AND p.quantity <> 0
+ORDER BY p.symbol
+"""
+
+TRADES = """
+WITH taken AS (
+    SELECT fill_id, sum(realized) AS realized FROM position_changes WHERE fill_id IS NOT NULL GROUP BY fill_id
+)
+SELECT
+    min(e.occurred_at) AS first_at, e.symbol, e.side, any_value(e.purpose) AS purpose,
+    sum(e.quantity) AS quantity, any_value(i.quantity) AS asked, any_value(e.arrival_price) AS arrival,
+    sum(e.value) / sum(e.quantity) AS average, sum(e.slippage) AS slippage,
+    CAST(round(sum(e.slippage) * 1000000 / nullif(any_value(e.arrival_price) * sum(e.quantity), 0)) AS BIGINT)
+        AS slippage_ppm,
+    coalesce(sum(t.realized), 0) AS realized, count(*) AS fills
+FROM executions AS e
+LEFT JOIN taken AS t ON t.fill_id = e.id
+LEFT JOIN intents AS i ON i.id = e.intent_id
+WHERE e.session = ?
+GROUP BY coalesce(e.intent_id, e.order_id), e.symbol, e.side
+ORDER BY first_at, min(e.seq)
+"""
+
+CHOICES = """
+WITH cut AS (
+    SELECT intent_id, string_agg(limit_name, ', ' ORDER BY seq) AS limits
+    FROM breaches WHERE intent_id IS NOT NULL GROUP BY intent_id
+)
+SELECT
+    o.decided_at, o.symbol, o.side, o.purpose, o.quantity, o.reason, o.state, o.note, o.strategy, o.sends,
+    o.booked, coalesce(cut.limits, '') AS cut
+FROM orders AS o LEFT JOIN cut ON cut.intent_id = o.id
+WHERE o.session = ? ORDER BY o.seq
+"""
+
+REFUSALS = """
+WITH refused AS (
+    SELECT v.seq, v.symbol, v.side, v.instant, b.limit_name, b.allowed, b.actual, b.unit
+    FROM verdicts AS v LEFT JOIN breaches AS b ON b.seq = v.seq
+    WHERE v.session = ? AND v.outcome = 'refused'
+)
+SELECT
+    symbol, side, coalesce(limit_name, 'gate') AS limit_name, count(*) AS times, min(instant) AS first_at,
+    max(instant) AS last_at, arg_min(allowed, seq) AS allowed, arg_min(actual, seq) AS actual,
+    arg_min(unit, seq) AS unit
+FROM refused GROUP BY symbol, side, limit_name ORDER BY times DESC, symbol, limit_name
+"""
+
+FUNNEL = """
+SELECT
+    (SELECT count(*) FROM ticks WHERE session = $1) AS ticks,
+    (SELECT count(*) FROM signals WHERE session = $1 AND direction <> 0) AS signals,
+    (SELECT count(*) FROM verdicts WHERE session = $1) AS wanted,
+    (SELECT count(*) FROM verdicts WHERE session = $1 AND outcome = 'refused') AS refused
+"""
+
+EXPOSURE = """
+WITH held AS (
+    SELECT
+        s.equity, s.cash, sum(abs(coalesce(p.value, p.cost))) AS gross,
+        max(abs(coalesce(p.value, p.cost))) AS largest, count(p.symbol) AS positions
+    FROM account_snapshots AS s
+    LEFT JOIN snapshot_positions AS p ON p.seq = s.seq AND p.quantity <> 0
+    WHERE s.session = ? AND s.equity > 0
+    GROUP BY s.seq, s.equity, s.cash
+)
+SELECT
+    CAST(round(max(coalesce(gross, 0) / equity) * 1000000) AS BIGINT) AS gross_ppm,
+    CAST(round(max(coalesce(largest, 0) / equity) * 1000000) AS BIGINT) AS largest_ppm,
+    CAST(round(min(cash / equity) * 1000000) AS BIGINT) AS cash_ppm, coalesce(max(positions), 0) AS positions
+FROM held
+"""
+
+MONTH = """
+SELECT arg_max(month_equity, seq) AS month_equity FROM baselines WHERE session = ?
+"""
+
+RECONCILIATIONS = """
+SELECT count(*) AS times, arg_max(clean, seq) AS clean, max(occurred_at) AS last_at
+FROM reconciliations WHERE session = ?
+"""
+
+MISMATCHES = """
+SELECT occurred_at, kind, coalesce(symbol, '') AS symbol, coalesce(ledger, '') AS ledger,
+    coalesce(broker, '') AS broker, detail
+FROM discrepancies WHERE session = ? ORDER BY seq LIMIT 50
+"""
+
+HOLES = """
+WITH here AS (
+    SELECT DISTINCT symbol, start FROM bars WHERE timeframe = $1 AND start >= $2 AND start < $3
+), steps AS (
+    SELECT
+        symbol, start, epoch(start - coalesce(lag(start) OVER by_symbol, $2 - to_seconds($4))) AS ahead,
+        coalesce(lag(start) OVER by_symbol + to_seconds($4), $2) AS hole_at,
+        lead(start) OVER by_symbol IS NULL AS is_last
+    FROM here WINDOW by_symbol AS (PARTITION BY symbol ORDER BY start)
+), holes AS (
+    SELECT symbol, ahead / $4 - 1 AS length, hole_at FROM steps
+    UNION ALL
+    SELECT symbol, epoch($3 - start) / $4 - 1, start + to_seconds($4) FROM steps WHERE is_last
+)
+SELECT
+    symbol, (SELECT count(*) FROM here AS h WHERE h.symbol = holes.symbol) AS present,
+    CAST(max(length) AS BIGINT) AS longest, arg_max(hole_at, length) AS longest_at
+FROM holes GROUP BY symbol ORDER BY symbol
+"""
+
+RUNS = """
+SELECT
+    procedure, count(*) AS expected,
+    count(*) FILTER (status = 'completed') AS completed, count(*) FILTER (status = 'skipped') AS skipped,
+    count(*) FILTER (status = 'failed') AS failed,
+    count(*) FILTER (status IN ('missing', 'started')) AS missing, count(*) FILTER (is_late) AS late,
+    CAST(round(median(epoch(started_at - instant)) * 1000) AS BIGINT) AS latency_median,
+    CAST(round(max(epoch(started_at - instant)) * 1000) AS BIGINT) AS latency_worst
+FROM run_audit WHERE session = ? AND instant <= ?
+GROUP BY procedure ORDER BY min(instant), procedure
+"""
+
+CHECKS = """
+SELECT
+    procedure, name, arg_max(outcome, seq) AS outcome, arg_max(evidence, seq) AS evidence, count(*) AS times
+FROM checks WHERE session = ? GROUP BY procedure, name ORDER BY min(seq)
+"""
+
+DRIVERS = (
+    "SELECT driver, count(*) AS runs FROM runs WHERE session = ? GROUP BY driver ORDER BY runs DESC, driver"
+)
+
+ALERTS = (
+    "SELECT severity, count(*) AS alerts FROM alerts WHERE session = ? GROUP BY severity ORDER BY severity"
+)
+
+UNDELIVERED = """
+SELECT count(*) AS alerts FROM alerts AS a
+WHERE a.session = ? AND NOT EXISTS (FROM deliveries AS d WHERE d.alert_id = a.id)
+"""
+
+STATES = """
+SELECT occurred_at, state, level, reason, changed_by FROM state_changes WHERE session = ? ORDER BY seq
+"""
+
+STATE_AT_END = """
+SELECT arg_max(state, seq) AS state FROM state_changes WHERE occurred_at <= ?
+"""
+
+GO = "SELECT arg_max(go, seq) AS go FROM enablements WHERE session = ? AND go IS NOT NULL"
+
+INCIDENTS = """
+SELECT occurred_at, kind, severity, subject, text FROM incidents WHERE session = ? ORDER BY seq LIMIT 100
+"""
+
+LOCKS = """
+WITH latest AS (
+    SELECT symbol, arg_max_null(reason, seq) AS reason FROM locks WHERE occurred_at <= ? GROUP BY symbol
+)
+SELECT symbol, reason FROM latest WHERE reason IS NOT NULL ORDER BY symbol
+"""
+
+SENT = """
+SELECT count(*) FILTER (sends > 0) AS sent, count(*) FILTER (sends > 1) AS retried
+FROM orders WHERE session = ?
+"""

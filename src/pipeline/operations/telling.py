@@ -1,0 +1,126 @@
+"""Telling people: which records of a pass are worth an alert. Pure but for journalling the alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from pipeline.domain.alert_catalogue import CATALOGUE, alert
+from pipeline.domain.alerts import Alert, Severity
+from pipeline.domain.codec import decode
+from pipeline.domain.formatting import price, quantity
+from pipeline.domain.journal import Kind, Record
+from pipeline.domain.ledger import Ledger
+from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose
+from pipeline.domain.trading_state import TradingState
+from pipeline.operations.alerting import raise_alert
+from pipeline.operations.desk import Desk
+
+
+def tell(desk: Desk, since: int) -> int:
+    """Journal an alert for each record after ``since`` that people want to hear of; return how many."""
+    records = tuple(desk.journal.records(since))
+    ledger = desk.journal.read()
+    told = 0
+    for found in alerts_of(records, ledger, desk.badge):
+        silent = found.event in desk.plan.muted and CATALOGUE[found.event].severity is not Severity.CRITICAL
+        told += 0 if silent else raise_alert(desk.journal, found)
+    return told
+
+
+def alerts_of(records: Sequence[Record], ledger: Ledger, badge: str) -> Iterator[Alert]:
+    """Yield the alerts that ``records`` ask for, in their order."""
+    for record in records:
+        if record.kind is Kind.INTENT:
+            yield from _held(record, badge)
+        elif record.kind is Kind.ORDER:
+            yield from _done(ledger.lives[record.data["intent_id"]], record, badge)
+        elif record.kind in (Kind.REJECTED, Kind.UNKNOWN, Kind.CANCEL):
+            yield from _trouble(ledger.lives[record.data["intent_id"]], record, badge)
+        elif record.kind is Kind.STATE:
+            yield from _state(record, badge)
+        elif record.kind is Kind.SILENCE:
+            yield from _silence(record, badge)
+        elif record.kind is Kind.RECONCILED and not record.data["clean"]:
+            yield _break(record, badge)
+        elif record.kind is Kind.ENABLED:
+            yield from _verdict(record, badge)
+
+
+def _held(record: Record, badge: str) -> Iterator[Alert]:
+    intent = decode(Intent, record.data)
+    if intent.release_at is not None:
+        release = (intent.release_at - intent.decided_at).total_seconds()
+        sentence = f"{_order_text(intent)}: goes out in {release:.0f} s unless vetoed. {intent.reason}."
+        yield alert("intent_held", intent.symbol, sentence, intent.decided_at, badge, ("Intent", intent.id))
+
+
+def _done(life: OrderLife, record: Record, badge: str) -> Iterator[Alert]:
+    if record.data["state"] != IntentState.FILLED:
+        return
+    intent = life.intent
+    event = "position_opened" if intent.purpose is Purpose.ENTRY else "position_closed"
+    if intent.purpose is Purpose.STOP:
+        event = "stop_loss_triggered"
+    yield alert(event, intent.symbol, f"{_order_text(intent)} is filled. {intent.reason}.", record.at, badge)
+
+
+def _trouble(life: OrderLife, record: Record, badge: str) -> Iterator[Alert]:
+    intent, reason = life.intent, str(record.data["reason"])
+    if record.kind is Kind.CANCEL:
+        if reason.startswith("not done after"):
+            text = f"{_order_text(intent)}: {reason}; the rest is being cancelled."
+            yield alert("order_timeout", intent.symbol, text, record.at, badge)
+        return
+    event = "order_rejected" if record.kind is Kind.REJECTED else "order_unknown"
+    yield alert(event, intent.symbol, f"{_order_text(intent)}: {reason}.", record.at, badge)
+
+
+def _order_text(intent: Intent) -> str:
+    side, symbol = intent.side.value.capitalize(), intent.symbol
+    return f"{side} {quantity(intent.quantity)} {symbol} decided at {price(intent.decision_price)}"
+
+
+def _state(record: Record, badge: str) -> Iterator[Alert]:
+    state, reason = TradingState(record.data["state"]), record.data["reason"]
+    by = f"{reason} (by {record.data['by']})"
+    if record.data["resume"]:
+        yield alert("trading_resumed", "", f"{by}. Size grows over the next sessions.", record.at, badge)
+    elif state is TradingState.LIQUIDATING:
+        yield alert("liquidation", "", f"{by}. Everything is being cancelled and sold.", record.at, badge)
+    elif state is TradingState.HALTED:
+        yield alert(
+            "trading_halted", "", f"{by}. Nothing new is sent, open orders are cancelled.", record.at, badge
+        )
+    elif state is TradingState.REDUCING and "daily loss" in reason:
+        yield alert("daily_loss_limit_reached", "", f"{by}. Exits only.", record.at, badge)
+    elif state is TradingState.REDUCING and "drawdown" in reason:
+        yield alert("drawdown_critical", "", f"{by}. Exits only.", record.at, badge)
+    elif state is TradingState.CAUTIOUS:
+        yield alert("drawdown_warning", "", f"{by}. Entries are made in reduced size.", record.at, badge)
+
+
+def _silence(record: Record, badge: str) -> Iterator[Alert]:
+    since = record.data["since"]
+    if since is None:
+        yield alert("broker_back", "broker", "It answers again; orders were looked up.", record.at, badge)
+    elif record.data["failures"] == 1:
+        at = datetime.fromisoformat(since)
+        yield alert("broker_silent", "broker", "It does not answer; nothing new is sent.", at, badge)
+
+
+def _break(record: Record, badge: str) -> Alert:
+    found = record.data["discrepancies"]
+    first = found[0]
+    named = f"{first['kind']} {first['symbol']}".strip()
+    text = (
+        f"{len(found)} found; {named}: ledger {first['ledger']}, broker {first['broker']}. Trading is halted."
+    )
+    return alert("reconciliation_break", first["symbol"], text, record.at, badge)
+
+
+def _verdict(record: Record, badge: str) -> Iterator[Alert]:
+    day = record.data["day"]
+    if record.data["reason"].startswith("pre-market"):
+        event = "go" if record.data["go"] else "no_go"
+        yield alert(event, day, record.data["reason"], record.at, badge)

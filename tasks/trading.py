@@ -1,0 +1,89 @@
+"""The steps of a tick and of a risk monitor pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import task
+
+from pipeline.domain.decide import Judged
+from pipeline.domain.signals import Signal
+from pipeline.operations import trading
+from pipeline.operations.climbing import climb, note_silence
+from pipeline.operations.desk import Desk
+from pipeline.operations.observing import Market, observe_bars, observe_quotes
+from pipeline.operations.passes import Pass, moment
+from pipeline.operations.projecting import project
+from pipeline.operations.recovery import recover
+from pipeline.operations.telling import tell
+from tasks.calling import once, reads
+
+
+@task(**reads())
+async def recover_orders(desk: Desk, run: Pass) -> int:
+    """Learn what became of every open order. Harmless to repeat: it sends only ids already decided."""
+    found = recover(desk, moment(desk, run))
+    run.summary["recovered"] = found.changed + found.fills
+    return found.asked
+
+
+@task(**reads())
+async def fetch_market(desk: Desk, run: Pass) -> Market:
+    """Fetch account and complete bars. A read."""
+    market = observe_bars(desk, run.session, run.instant)
+    note_silence(desk, False, moment(desk, run))
+    return market
+
+
+@task(**reads())
+async def fetch_quotes(desk: Desk, run: Pass) -> Market:
+    """Fetch account and latest quotes. A read."""
+    market = observe_quotes(desk, run.instant)
+    note_silence(desk, False, moment(desk, run))
+    return market
+
+
+@task(**once())
+async def keep_limits(desk: Desk, run: Pass, market: Market) -> None:
+    """Climb the ladder, cancel what must go, release or give up held intents."""
+    now = moment(desk, run)
+    condition = climb(desk, market.account.equity, now)
+    run.summary["cancelled"] = trading.cancel_what_must_go(desk, now)
+    released, expired = trading.release_held(desk, run.session, market, now)
+    trading.settle_liquidation(desk, now)
+    run.summary |= {"released": released, "expired": expired, "state": condition.state.name}
+
+
+@task(**once())
+async def record_decisions(
+    desk: Desk, run: Pass, market: Market, judged: Sequence[Judged]
+) -> tuple[str, ...]:
+    """Journal verdicts and intents before anything is sent; return what may be sent at once."""
+    ready = trading.record_decisions(desk, market, judged, moment(desk, run))
+    run.summary["wanted"] = len(judged)
+    return ready
+
+
+@task(**once(), task_run_name="send {intent_id}")
+async def send_intent(desk: Desk, run: Pass, intent_id: str) -> bool:
+    """Send one order. Never retried here: an unknown outcome is resolved by recovery, by its id."""
+    sent = trading.send_now(desk, intent_id, moment(desk, run))
+    run.summary["sent"] = int(run.summary.get("sent", 0)) + sent
+    return sent
+
+
+@task(**once())
+async def close_tick(
+    desk: Desk, run: Pass, market: Market, signals: Sequence[Signal], judged: Sequence[Judged]
+) -> None:
+    """Journal what the tick saw and decided, and the account; tell people; bring the store up to date."""
+    trading.record_tick(desk, run, market, signals, judged)
+    trading.snapshot(desk, run, market)
+    tell(desk, run.since)
+    project(desk)
+
+
+@task(**once())
+async def close_monitor(desk: Desk, run: Pass) -> None:
+    """Tell people what the pass did."""
+    tell(desk, run.since)

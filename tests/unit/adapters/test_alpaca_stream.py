@@ -1,0 +1,125 @@
+"""The stream hints that something changed, survives what happens to it, and stops when told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from pipeline.adapters.alpaca import TradeUpdates
+from tests.unit.adapters.fake_alpaca import KEY, SECRET, settings_for
+
+
+class FakeStream:
+    """Authorizes one pair of keys; sends what it is told, in binary frames like Alpaca's paper server."""
+
+    def __init__(self) -> None:
+        self.sockets: list[ServerConnection] = []
+        self.listening = threading.Event()
+        self.url = ""
+
+    def serve_one(self, socket: ServerConnection) -> None:
+        asked = json.loads(socket.recv())
+        welcome = asked["data"] == {"key_id": KEY, "secret_key": SECRET}
+        status = "authorized" if welcome else "unauthorized"
+        socket.send(json.dumps({"stream": "authorization", "data": {"status": status}}).encode())
+        try:
+            listen = json.loads(socket.recv())
+            assert listen["data"] == {"streams": ["trade_updates"]}
+            self.sockets.append(socket)
+            self.listening.set()
+            socket.recv()
+        except ConnectionClosed:
+            return
+
+    def event(self) -> None:
+        self.sockets[-1].send(json.dumps({"stream": "trade_updates", "data": {"event": "fill"}}).encode())
+
+
+@contextmanager
+def fake_stream() -> Iterator[FakeStream]:
+    stream = FakeStream()
+    with serve(stream.serve_one, "127.0.0.1", 0) as server:
+        stream.url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield stream
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def listening(stream: FakeStream, **changes: Any) -> Iterator[TradeUpdates]:
+    updates = TradeUpdates(settings_for(stream.url, **changes))
+    updates.start()
+    try:
+        yield updates
+    finally:
+        updates.stop()
+
+
+def test_an_event_and_a_new_connection_are_changes_and_silence_is_not() -> None:
+    with fake_stream() as stream, listening(stream) as updates:
+        assert updates.wait(3)
+        stream.listening.wait(3)
+        assert not updates.wait(0.1)
+        stream.event()
+
+        assert updates.wait(3)
+        assert not updates.wait(0.05)
+        assert updates.failure == ""
+        silent = updates.silent_seconds()
+        assert silent is not None
+        assert silent < 1
+
+
+def test_a_dropped_connection_is_made_again_and_counts_as_a_change() -> None:
+    """Whatever happened in between is lost for ever, so the truth has to be asked."""
+    with fake_stream() as stream, listening(stream) as updates:
+        assert updates.wait(3)
+        stream.listening.wait(3)
+        stream.listening.clear()
+        stream.sockets[-1].close()
+
+        assert updates.wait(5)
+        assert stream.listening.wait(3)
+        assert len(stream.sockets) == 2
+
+
+def test_stopping_is_prompt_and_starting_again_works() -> None:
+    with fake_stream() as stream:
+        updates = TradeUpdates(settings_for(stream.url))
+        for _ in range(2):
+            updates.start()
+            assert updates.wait(3)
+            began = time.monotonic()
+            updates.stop()
+            assert time.monotonic() - began < 1.0
+
+
+def test_refused_keys_are_told_without_the_keys() -> None:
+    with fake_stream() as stream, listening(stream, secret_key="wrong-secret") as updates:
+        deadline = time.monotonic() + 3
+        while updates.failure == "not started" and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+        assert updates.failure == "Lost: the broker refused the credentials"
+        assert not updates.wait(0)
+
+
+def test_a_server_that_is_not_there_costs_nothing_but_a_reason() -> None:
+    updates = TradeUpdates(settings_for("http://127.0.0.1:1"))
+    updates.start()
+    assert not updates.wait(0.3)
+    updates.stop()
+
+    assert "refused" in updates.failure
+    assert updates.silent_seconds() is None

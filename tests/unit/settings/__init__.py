@@ -1,0 +1,1 @@
+"""The configuration: reading, models, lint and what follows from them."""
