@@ -263,12 +263,15 @@ def find_uv() -> Optional[Path]:  # noqa: UP045 (must load on old Pythons)
 
 
 def install_with_pip() -> None:
-    """Install with the pip that every environment has, slower and as strict about hashes."""
+    """Install with the pip that every environment has, slower and as strict about hashes.
+
+    The lock is complete, hence ``--no-deps``: pip 23 resolves ``sqlalchemy[asyncio]`` past its own pin.
+    """
     say("uv could not install them; trying pip (one to two minutes)")
-    pip_install = [PYTHON, "-m", "pip", "install", "--quiet"]
+    pip_install = [PYTHON, "-m", "pip", "install", "--quiet", "--no-deps"]
     for arguments in (
         ["--require-hashes", "-r", LOCK],
-        ["--no-deps", "--no-build-isolation", "-e", ROOT],
+        ["--no-build-isolation", "-e", ROOT],
     ):
         if run([*pip_install, *arguments]).returncode:
             raise install_failure()

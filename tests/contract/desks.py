@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipeline.adapters.alpaca import AlpacaBroker, AlpacaMarketData, AlpacaSettings, TradeUpdates
-from pipeline.adapters.clocks import VirtualPacer
+from pipeline.adapters.clocks import ExchangeClock, VirtualPacer
 from pipeline.domain.orders import Decision, Intent, Purpose, Side, intent_id
 from pipeline.errors import BrokerUnavailable
 from pipeline.ports import Broker, Clock, MarketData, Pacer
-from tests.exchange.running import KEY, SECRET, running_exchange
+from tests.exchange.running import KEY, SECRET, a_config, running_exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,10 @@ class Desk:
         return Intent(name, "contract", "contract", symbol, side, purpose, quantity, now, 0)
 
 
-class BrokerTime:
-    """The broker's clock as a Clock."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-
-    def now(self) -> datetime:
-        """Return the broker's instant."""
-        return self._broker.fetch_clock().now
-
-
 @contextmanager
 def alpaca_on_the_rehearsal_exchange(folder: Path) -> Iterator[Desk]:
     """Run an exchange, and an Alpaca desk on it, an hour into the session of 2026-11-20."""
-    with running_exchange(folder) as exchange:
+    with running_exchange(folder, a_config(fees={"per_share": "0.005", "sell_ppm": 23})) as exchange:
         settings = AlpacaSettings(
             key_id=KEY,
             secret_key=SECRET,
@@ -85,7 +74,7 @@ def alpaca_on_the_rehearsal_exchange(folder: Path) -> Iterator[Desk]:
             broker=broker,
             data=AlpacaMarketData(settings),
             updates=updates,
-            clock=BrokerTime(broker),
+            clock=ExchangeClock(broker),
             pacer=pacer,
             stranger=AlpacaBroker(replace(settings, secret_key="somebody-else")),
             unreachable=AlpacaBroker(replace(settings, trading_url="http://127.0.0.1:1")),

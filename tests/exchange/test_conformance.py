@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from websockets.sync.client import connect
 
 from pipeline.exchange.process import RunningExchange
 from tests.exchange.openapi import Conformance
@@ -188,3 +190,28 @@ def test_nobody_is_served_without_the_right_key(exchange: RunningExchange) -> No
 
     assert (without.status_code, without.json()) == (401, {"message": "unauthorized."})
     assert (guessed.status_code, guessed.json()) == (403, {"message": "forbidden."})
+
+
+def test_what_alpaca_has_and_the_exchange_has_not_is_a_404_in_json(client: Client) -> None:
+    """Clients parse every answer: an unknown path must not be a page of text."""
+    for path in ("/v2/watchlists", "/v2/stocks/auctions", "/v2/options/contracts"):
+        assert client.call("GET", path, 404)["message"] == "endpoint not found."
+
+
+def test_the_stream_speaks_binary_json_and_refuses_strangers(exchange: RunningExchange) -> None:
+    """As Alpaca's paper server: binary frames; a wrong secret is unauthorized and cannot listen."""
+    with connect(exchange.stream_url) as socket:
+        socket.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+        early = json.loads(socket.recv(timeout=5))
+        socket.send(json.dumps({"action": "authenticate", "data": {"key_id": KEY, "secret_key": "guess"}}))
+        wrong = json.loads(socket.recv(timeout=5))
+        socket.send(json.dumps({"action": "authenticate", "data": {"key_id": KEY, "secret_key": SECRET}}))
+        frame = socket.recv(timeout=5)
+        socket.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+        listening = json.loads(socket.recv(timeout=5))
+
+    assert "error" in early["data"]
+    assert wrong["data"]["status"] == "unauthorized"
+    assert isinstance(frame, bytes)
+    assert json.loads(frame)["data"] == {"status": "authorized", "action": "authenticate"}
+    assert listening == {"stream": "listening", "data": {"streams": ["trade_updates"]}}

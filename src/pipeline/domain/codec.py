@@ -38,7 +38,7 @@ def decode(kind: type[Value], data: Mapping[str, Any]) -> Value:
     """Return the dataclass ``kind`` whose :func:`encode` gave ``data``; unknown keys are ignored.
 
     Raises:
-        KeyError: a field without a default is missing.
+        TypeError: a field without a default is missing.
     """
     hints = _hints(cast(Any, kind))
     present = {name: _decoded(hint, data[name]) for name, hint in hints.items() if name in data}

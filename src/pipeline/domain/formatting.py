@@ -82,9 +82,9 @@ def basis_points(ppm: int) -> str:
 
 def duration(seconds: float) -> str:
     """Return "84 ms", "2.5 s", "4m05s" or "2h04m"."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -14,7 +14,7 @@ from pipeline.domain.formatting import (
     signed_percent,
     time_of_day,
 )
-from pipeline.domain.reports import Bound, RiskBar, SessionReport
+from pipeline.domain.reports import Bound, Health, RiskBar, SessionReport
 
 
 class Level(StrEnum):
@@ -106,6 +106,16 @@ def worst_of_limit(bar: RiskBar) -> str:
     return f"{bar.worst:,} of {bar.limit:,}"
 
 
+def health_sentence(health: Health) -> str:
+    """Return what started the runs, which alerts were raised, and what had to be done twice."""
+    drivers = ", ".join(f"{name} {runs:,}" for name, runs in health.drivers) or "nothing"
+    alerts = ", ".join(f"{number:,} {severity}" for severity, number in health.alerts) or "none"
+    return (
+        f"Runs started by: {drivers}. Alerts: {alerts}, {health.undelivered} not delivered. "
+        f"Orders sent again: {health.retried}."
+    )
+
+
 def day_against_limit(report: SessionReport) -> str:
     """Return the day's result beside the daily loss limit: "−3.12 % of −3.00 %"; "" without a snapshot."""
     profit = report.profit
@@ -131,7 +141,10 @@ def _attention(report: SessionReport) -> tuple[str, ...]:
 
 def _halts(report: SessionReport) -> list[str]:
     zone = report.scope.zone
-    return [
+    refused = (
+        ["Pre-market said NO-GO: see the failed steps under System health."] if report.go is False else []
+    )
+    return refused + [
         f"{event.what} at {time_of_day(event.at, zone)}: {event.why}."
         for event in report.states
         if event.severity == "critical"
@@ -173,10 +186,12 @@ def _data(report: SessionReport) -> list[str]:
 
 def _rest(report: SessionReport) -> list[str]:
     lines = [f"{symbol} is locked: {reason}." for symbol, reason in report.locks]
+    if report.go is None:
+        lines.append("Pre-market gave no answer: neither GO nor NO-GO.")
     if report.profit is None:
         lines.append("No account snapshot was taken.")
     if report.funnel.rejected:
         lines.append(f"{count(report.funnel.rejected, 'order')} rejected by the broker.")
     if report.health.undelivered:
-        lines.append(f"{count(report.health.undelivered, 'alert')} not delivered yet.")
+        lines.append(f"{count(report.health.undelivered, 'alert')} not delivered within the hour.")
     return lines

@@ -293,7 +293,7 @@ class Health:
 
     Attributes:
         drivers: runs by what started them, as in ("session", 390).
-        alerts: by severity; undelivered: alerts nobody has got yet.
+        alerts: by severity; undelivered: those still waiting after an hour.
         retried: orders that were sent more than once under the same id.
     """
 

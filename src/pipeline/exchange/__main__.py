@@ -1,6 +1,7 @@
 """``python -m pipeline.exchange --home DIR --config FILE``: run a rehearsal exchange.
 
-Exit codes: 0 ended as asked, 2 the configuration cannot be used, 3 a port or the home is in use.
+Exit codes: 0 ended as asked; 2 the configuration cannot be used; 3 a port or the home is in
+use, or the home cannot be written.
 """
 
 from __future__ import annotations
@@ -30,21 +31,23 @@ def main() -> int:
     arguments = _parse()
     if arguments.die_with_parent:
         _die_with_parent()
-    arguments.home.mkdir(parents=True, exist_ok=True)
     try:
+        arguments.home.mkdir(parents=True, exist_ok=True)
         lock = _lock(arguments.home)
         ports = listen(arguments.port), listen(arguments.control_port)
-    except OSError as error:
-        print(f"the exchange cannot start: {_explain(error, arguments)}", file=sys.stderr)  # noqa: T201
-        return IN_USE
-    try:
         exchange = Exchange(load_config(arguments.config), arguments.home)
+    except OSError as error:
+        return _give_up(_explain(error, arguments), IN_USE)
     except MarketdayError as error:
-        print(f"the exchange cannot start: {error}", file=sys.stderr)  # noqa: T201
-        return CANNOT_USE
+        return _give_up(str(error), CANNOT_USE)
     with lock:
         asyncio.run(_run(exchange, arguments.home, ports))
     return 0
+
+
+def _give_up(reason: str, code: int) -> int:
+    print(f"the exchange cannot start: {reason}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 def _parse() -> argparse.Namespace:
@@ -62,6 +65,8 @@ def _parse() -> argparse.Namespace:
 def _explain(error: OSError, arguments: argparse.Namespace) -> str:
     if isinstance(error, BlockingIOError):
         return f"another exchange runs in {arguments.home}; stop it or choose another --home"
+    if error.filename is not None:
+        return f"{error.strerror}: {error.filename}; choose a --home that can be written"
     ports = f"{arguments.port}, {arguments.control_port}"
     return f"{error.strerror} (ports {ports}): choose others, or 0 for any free ones"
 

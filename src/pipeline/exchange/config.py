@@ -1,25 +1,45 @@
-"""What an exchange is started with, read strictly from JSON."""
+"""What an exchange is started with, read strictly from JSON::
+
+    {"seed": 7,
+     "market": {"kind": "synthetic", "symbols": {"SPY": {"price": "671.20", "annual_volatility": 0.16,
+                "correlation": 0.6, "daily_volume": 60000000, "fractionable": true, "listing": "ARCA"}}},
+     "session_table": "sessions.json", "first_session": "2026-11-20", "cash": "50000"}
+
+Optional: ``start`` (08:00 exchange time of the first session), ``account_id``,
+``account_number``, ``key_id``, ``secret_key``, ``fees`` (``per_share`` in account currency,
+``sell_ppm``), ``half_spread_ppm``, ``slippage_ppm``, ``participation_ppm``. A recorded market is
+``{"kind": "recorded", "file": "bars.parquet", "timezone": "UTC", "symbols": {…}}``, its symbols
+optional and without prices.
+"""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.domain.market import SYMBOL
 from pipeline.domain.money import PPM, to_money, to_price
 from pipeline.domain.session import OutsideCalendar, Session, SessionTable
 from pipeline.errors import ConfigurationError
-
-T = TypeVar("T")
+from pipeline.exchange.fields import (
+    Fields,
+    flag,
+    fraction,
+    instant,
+    one_of,
+    positive,
+    read_json,
+    text,
+    whole,
+)
 
 PREOPEN = time(8, 0)
 """Exchange time of the first session at which the virtual clock starts by default."""
@@ -102,109 +122,21 @@ class ExchangeConfig:
     digest: str
 
 
-class _Fields:
-    """The keys of one JSON object, taken one by one; what is left over is an error."""
-
-    def __init__(self, where: str, values: object) -> None:
-        if not isinstance(values, dict):
-            raise ConfigurationError(where, values, "must be a JSON object")
-        self._where = where
-        self._left: dict[str, Any] = dict(values)
-        self._known: list[str] = []
-
-    def take(self, key: str, read: Callable[[Any], T], default: T | None = None) -> T:
-        """Return ``read(value)``; an absent key yields ``default``, or is refused without one."""
-        self._known.append(key)
-        name = f"{self._where}.{key}"
-        if key not in self._left:
-            if default is None:
-                raise ConfigurationError(name, None, "is missing; add it")
-            return default
-        value = self._left.pop(key)
-        try:
-            return read(value)
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(name, value, str(error)) from error
-
-    def finish(self) -> None:
-        """Refuse keys nobody asked for."""
-        for key, value in self._left.items():
-            near = difflib.get_close_matches(key, self._known, 1)
-            remedy = f"unknown key; did you mean {near[0]!r}?" if near else "unknown key; remove it"
-            raise ConfigurationError(f"{self._where}.{key}", value, remedy)
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return value
-
-    return read
-
-
-def _fraction(low: float, high: float) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
-        if isinstance(value, bool) or not low <= float(value) <= high:
-            raise ValueError(f"must be a number from {low} to {high}")
-        return float(value)
-
-    return read
-
-
-def _positive(convert: Callable[[Any], int], least: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        units = convert(value)
-        if units < least:
-            raise ValueError("must not be negative" if least == 0 else "must be above zero")
-        return units
-
-    return read
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text that is not empty")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
-def _one_of(*allowed: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return str(value)
-
-    return read
-
-
 def _zone(value: Any) -> str:
     try:
-        return ZoneInfo(_text(value)).key
+        return ZoneInfo(text(value)).key
     except ZoneInfoNotFoundError as error:
         raise ValueError("is not an IANA time zone, as in 'America/New_York'") from error
 
 
 def _uuid(value: Any) -> str:
-    return str(uuid.UUID(_text(value)))
+    return str(uuid.UUID(text(value)))
 
 
 def _paper_number(value: Any) -> str:
-    if not _text(value).startswith("PA"):
+    if not text(value).startswith("PA"):
         raise ValueError("must start with 'PA': a rehearsal account has to look like a paper account")
     return str(value)
-
-
-def _instant(value: Any) -> datetime:
-    instant = datetime.fromisoformat(_text(value))
-    if instant.tzinfo is None:
-        raise ValueError("needs a time zone, as in '2026-11-20T13:00:00Z'")
-    return instant
 
 
 def read_session_table(path: Path) -> SessionTable:
@@ -214,18 +146,16 @@ def read_session_table(path: Path) -> SessionTable:
         ConfigurationError: unreadable, or not ``{"exchange", "timezone", "first", "last", "sessions":
             [["2026-11-20", open, close, early_close], …]}`` with instants in UTC.
     """
-    fields = _Fields("session_table", read_json(path, "session_table"))
+    fields = Fields("session_table", read_json(path, "session_table"))
 
     def sessions(rows: Any) -> tuple[Session, ...]:
-        found = tuple(
-            Session(date.fromisoformat(d), _instant(o), _instant(c), bool(e)) for d, o, c, e in rows
-        )
+        found = tuple(Session(date.fromisoformat(d), instant(o), instant(c), bool(e)) for d, o, c, e in rows)
         if any(a.day >= b.day for a, b in pairwise(found)):
             raise ValueError("sessions must be in order of date, each once")
         return found
 
     table = SessionTable(
-        exchange=fields.take("exchange", _text),
+        exchange=fields.take("exchange", text),
         timezone=fields.take("timezone", _zone),
         first=fields.take("first", date.fromisoformat),
         last=fields.take("last", date.fromisoformat),
@@ -235,70 +165,60 @@ def read_session_table(path: Path) -> SessionTable:
     return table
 
 
-def read_json(path: Path, key: str) -> object:
-    """Return the JSON document at ``path``. Raises ConfigurationError, which names ``key``."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigurationError(key, str(path), f"cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigurationError(key, str(path), f"is not JSON: {error}") from error
-
-
 def _profile(symbol: str, values: object, synthetic: bool) -> SymbolProfile:
     if not SYMBOL.match(symbol):
         raise ConfigurationError("market.symbols", symbol, "is not a symbol, as in 'SPY'")
-    fields = _Fields(f"market.symbols.{symbol}", values)
+    fields = Fields(f"market.symbols.{symbol}", values)
     profile = SymbolProfile(
         symbol=symbol,
-        price=fields.take("price", _positive(to_price, 1), None if synthetic else 0),
-        annual_volatility=fields.take("annual_volatility", _fraction(0.0, 5.0), 0.20),
-        correlation=fields.take("correlation", _fraction(0.0, 1.0), 0.6),
-        daily_volume=fields.take("daily_volume", _whole(0, 10**11), 5_000_000),
-        fractionable=fields.take("fractionable", _flag, True),
-        listing=fields.take("listing", _one_of(*LISTINGS), "ARCA"),
+        price=fields.take("price", positive(to_price, 1), None if synthetic else 0),
+        annual_volatility=fields.take("annual_volatility", fraction(0.0, 5.0), 0.20),
+        correlation=fields.take("correlation", fraction(0.0, 1.0), 0.6),
+        daily_volume=fields.take("daily_volume", whole(0, 10**11), 5_000_000),
+        fractionable=fields.take("fractionable", flag, True),
+        listing=fields.take("listing", one_of(*LISTINGS), "ARCA"),
     )
     fields.finish()
     return profile
 
 
 def _market(values: object, base: Path) -> MarketConfig:
-    fields = _Fields("market", values)
-    kind = fields.take("kind", _one_of("synthetic", "recorded"))
+    fields = Fields("market", values)
+    kind = fields.take("kind", one_of("synthetic", "recorded"))
     symbols: dict[str, object] = fields.take("symbols", dict, None if kind == "synthetic" else {})
     profiles = {name: _profile(name, row, kind == "synthetic") for name, row in symbols.items()}
     if kind == "synthetic" and not profiles:
         raise ConfigurationError("market.symbols", symbols, "is empty; name at least one symbol")
     file, timezone = None, "UTC"
     if kind == "recorded":
-        file = base / fields.take("file", _text)
+        file = base / fields.take("file", text)
         timezone = fields.take("timezone", _zone, "UTC")
     fields.finish()
     return MarketConfig(kind, profiles, file, timezone)
 
 
-def _costs(fields: _Fields) -> Costs:
+def _costs(fields: Fields) -> Costs:
     plain = Costs()
-    fees = _Fields("fees", fields.take("fees", dict, {}))
+    fees = Fields("fees", fields.take("fees", dict, {}))
     costs = Costs(
-        per_share=fees.take("per_share", _positive(to_money, 0), plain.per_share),
-        sell_ppm=fees.take("sell_ppm", _whole(0, PPM), plain.sell_ppm),
-        half_spread_ppm=fields.take("half_spread_ppm", _whole(0, PPM // 10), plain.half_spread_ppm),
-        slippage_ppm=fields.take("slippage_ppm", _whole(0, PPM // 10), plain.slippage_ppm),
-        participation_ppm=fields.take("participation_ppm", _whole(1, PPM), plain.participation_ppm),
+        per_share=fees.take("per_share", positive(to_money, 0), plain.per_share),
+        sell_ppm=fees.take("sell_ppm", whole(0, PPM), plain.sell_ppm),
+        half_spread_ppm=fields.take("half_spread_ppm", whole(0, PPM // 10), plain.half_spread_ppm),
+        slippage_ppm=fields.take("slippage_ppm", whole(0, PPM // 10), plain.slippage_ppm),
+        participation_ppm=fields.take("participation_ppm", whole(1, PPM), plain.participation_ppm),
     )
     fees.finish()
     return costs
 
 
-def _account(fields: _Fields) -> AccountConfig:
+def _account(fields: Fields) -> AccountConfig:
     number = fields.take("account_number", _paper_number, "PA0REHEARSAL")
     return AccountConfig(
         id=fields.take("account_id", _uuid, str(uuid.uuid5(uuid.NAMESPACE_OID, number))),
         number=number,
-        key_id=fields.take("key_id", _text, "REHEARSAL"),
-        secret_key=fields.take("secret_key", _text, "rehearsal"),
-        cash=fields.take("cash", _positive(to_money, 0)),
+        key_id=fields.take("key_id", text, "REHEARSAL"),
+        secret_key=fields.take("secret_key", text, "rehearsal"),
+        cash=fields.take("cash", positive(to_money, 0)),
     )
 
 
@@ -320,16 +240,16 @@ def load_config(path: Path) -> ExchangeConfig:
         ConfigurationError: names the key, its value and the remedy.
     """
     document = read_json(path, "config")
-    fields = _Fields("exchange", document)
-    table = read_session_table(path.parent / fields.take("session_table", _text))
+    fields = Fields("exchange", document)
+    table = read_session_table(path.parent / fields.take("session_table", text))
     first = _first_session(table, fields.take("first_session", date.fromisoformat))
     preopen = datetime.combine(first.day, PREOPEN, ZoneInfo(table.timezone))
     config = ExchangeConfig(
-        seed=fields.take("seed", _whole(0, 2**63 - 1)),
+        seed=fields.take("seed", whole(0, 2**63 - 1)),
         market=_market(fields.take("market", dict), path.parent),
         table=table,
         first_session=first.day,
-        start=fields.take("start", _instant, preopen),
+        start=fields.take("start", instant, preopen),
         account=_account(fields),
         costs=_costs(fields),
         digest=_digest(document),

@@ -49,15 +49,14 @@ async def post_pause(request: Request) -> Response:
 
 
 async def get_status(request: Request) -> Response:
-    """Answer ``GET /status``: time, session, and how much there is of everything."""
+    """Answer ``GET /status``: time, the session that is open or next, how much there is of everything."""
     exchange = exchange_of(request)
     engine = exchange.engine
-    hours = engine.tape.session_index(engine.now)
-    session = engine.tape.table.sessions[hours] if engine.tape.hours(hours) else None
+    session = engine.tape.table.sessions[engine.tape.session_index(engine.now)]
     return JSONResponse(
         _clock(exchange)
         | {
-            "session": session.day.isoformat() if session else None,
+            "session": session.day.isoformat(),
             "account_number": engine.config.account.number,
             "symbols": sorted(engine.tape.profiles),
             "counts": {

@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pipeline.exchange.engine import Engine
-from pipeline.exchange.orders import Refused
+from pipeline.exchange.orders import Refused, not_found
 from pipeline.exchange.queries import exchange_of, parse_count, parse_instant
-from pipeline.exchange.series import Row, Span, bar_rows, latest, quote_rows, trade_rows
+from pipeline.exchange.series import Row, Span, bar_rows, latest, latest_days, quote_rows, trade_rows
 from pipeline.exchange.tape import SECOND_US
 
 DEFAULT_ROWS, MOST_ROWS = 1_000, 10_000
@@ -35,12 +35,17 @@ async def get_bars(request: Request) -> Response:
 async def get_ticks(request: Request) -> Response:
     """Answer ``GET /v2/stocks/quotes`` and ``…/trades``: one a minute, at its end."""
     kind = request.path_params["kind"]
+    if kind not in _ROWS:
+        raise not_found("endpoint not found.")
     return _page(request, kind, _ROWS[kind])
 
 
 async def get_latest(request: Request) -> Response:
     """Answer ``GET /v2/stocks/{bars,quotes,trades}/latest``."""
-    kind, key = request.path_params["kind"], request.path_params["kind"][:-1]
+    kind = request.path_params["kind"]
+    if kind != "bars" and kind not in _ROWS:
+        raise not_found("endpoint not found.")
+    key = kind.removesuffix("s")
     engine = exchange_of(request).engine
     known = {symbol: latest(engine, symbol) for symbol in _symbols(request.query_params)}
     return JSONResponse({kind: {s: found[key] for s, found in known.items() if found and found[key]}})
@@ -50,18 +55,13 @@ async def get_snapshots(request: Request) -> Response:
     """Answer ``GET /v2/stocks/snapshots``."""
     engine = exchange_of(request).engine
     known = {symbol: latest(engine, symbol) for symbol in _symbols(request.query_params)}
-    names = {
-        "latestTrade": "trade",
-        "latestQuote": "quote",
-        "minuteBar": "bar",
-        "dailyBar": "day",
-        "prevDailyBar": "previous",
-    }
-    rows = {
-        symbol: {name: found[key] for name, key in names.items() if found[key]}
-        for symbol, found in known.items()
-        if found
-    }
+    rows = {}
+    for symbol, found in known.items():
+        if found:
+            day, previous = latest_days(engine, symbol)
+            parts = {"latestTrade": found["trade"], "latestQuote": found["quote"], "minuteBar": found["bar"]}
+            parts |= {"dailyBar": day, "prevDailyBar": previous}
+            rows[symbol] = {name: part for name, part in parts.items() if part}
     return JSONResponse(rows)
 
 

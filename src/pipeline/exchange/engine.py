@@ -94,7 +94,7 @@ class Engine:
         """Let time pass until ``to``; nothing happens when it is already then.
 
         Raises:
-            Refused: 409 for a time in the past, 422 beyond the session table.
+            Refused: 409 for a time in the past, 422 where the table has no session after it.
         """
         if to < self.now:
             raise Refused(409, 40910000, "the clock does not go backwards")

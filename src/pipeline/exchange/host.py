@@ -13,7 +13,6 @@ from pipeline.exchange.commands import CommandLog
 from pipeline.exchange.config import ExchangeConfig
 from pipeline.exchange.engine import Engine
 from pipeline.exchange.orders import Event, Order, Refused
-from pipeline.exchange.recorded import RecordedMarket
 from pipeline.exchange.synthetic import SyntheticMarket
 from pipeline.exchange.tape import SECOND_US, Market, Tape
 
@@ -24,6 +23,8 @@ PACE_SECONDS = 0.2
 def open_market(config: ExchangeConfig) -> Market:
     """Return the market the configuration names. Raises ConfigurationError (recorded file)."""
     if config.market.kind == "recorded":
+        from pipeline.exchange.recorded import RecordedMarket  # duckdb doubles the start-up time
+
         return RecordedMarket(config.market, config.table.timezone)
     return SyntheticMarket(config)
 

@@ -71,17 +71,13 @@ def start(
 
     Raises:
         ConfigurationError: the configuration, or the storage in ``home``, cannot be used.
-        UsageError: a port, or ``home``, is in use.
+        UsageError: a port, or ``home``, is in use, or ``home`` cannot be written.
         BrokerUnavailable: it did not come up in time.
     """
-    home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pipeline.exchange", "--home", str(home), "--config", str(config)]
     command += ["--port", str(port), "--control-port", str(control_port)]
     command += ["--die-with-parent"] if die_with_parent else []
-    with (home / "exchange.out").open("wb") as output:
-        child = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    child = _spawn(home, command)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = _read(home, child)
@@ -93,6 +89,19 @@ def start(
     child.kill()
     child.wait()
     raise BrokerUnavailable(NAME, f"not up after {START_SECONDS:.0f} s; see {home / 'exchange.out'}")
+
+
+def _spawn(home: Path, command: list[str]) -> subprocess.Popen[bytes]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        output = (home / "exchange.out").open("wb")
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written ({error.strerror}): choose a folder") from error
+    with output:
+        # Its own session: Ctrl-C in a terminal ends the caller, which then ends the exchange in order.
+        return subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def attach(home: Path) -> RunningExchange | None:

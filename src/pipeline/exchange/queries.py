@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from starlette.requests import Request
 
+from pipeline.domain.money import to_qty
 from pipeline.exchange.host import Exchange
 from pipeline.exchange.orders import Order, Refused, Registry, invalid, to_instant
 
@@ -69,32 +70,44 @@ def parse_count(value: str | None, default: int, most: int) -> int:
     return int(value)
 
 
+def parse_qty(value: str) -> int:
+    """Return a number parameter as quantity units. Raises Refused."""
+    try:
+        return to_qty(value)
+    except ValueError as error:
+        raise invalid(f"invalid number {value}") from error
+
+
 def list_orders(registry: Registry, query: Mapping[str, str], nested: bool) -> list[Order]:
     """Return the orders that the parameters of ``GET /v2/orders`` ask for.
 
     Legs are listed on their own unless ``nested``. ``after`` and ``until`` bound the time of
     submission, exclusively and inclusively; ``after_order_id`` and ``before_order_id`` likewise.
     """
+    chosen = _filter(query)
     newest_first = query.get("direction", "desc") != "asc"
-    orders = sorted(registry.orders.values(), key=lambda o: (o.submitted, o.seq), reverse=newest_first)
-    wanted = [order for order in orders if _matches(order, query) and not (nested and order.parent)]
+    wanted = [order for order in registry.orders.values() if chosen(order) and not (nested and order.parent)]
     for name, after in (("after_order_id", True), ("before_order_id", False)):
         if query.get(name):
             pivot = registry.get(query[name]).seq
             wanted = [o for o in wanted if (o.seq > pivot if after else o.seq < pivot)]
+    wanted.sort(key=lambda o: (o.submitted, o.seq), reverse=newest_first)
     return wanted[: parse_count(query.get("limit"), DEFAULT_ORDERS, MOST_ORDERS)]
 
 
-def _matches(order: Order, query: Mapping[str, str]) -> bool:
-    status = query.get("status") or "open"
+def _filter(query: Mapping[str, str]) -> Callable[[Order], bool]:
+    status, side = query.get("status") or "open", query.get("side")
     if status not in ("open", "closed", "all"):
         raise invalid(f"invalid status {status}: use open, closed or all")
-    symbols = [s for s in query.get("symbols", "").split(",") if s]
-    side = query.get("side")
-    return (
-        (status == "all" or order.is_open == (status == "open"))
-        and (not symbols or order.ticket.symbol in symbols)
-        and (not side or (side == "buy") == order.ticket.buys)
-        and order.submitted > parse_instant(query.get("after"), -1)
-        and order.submitted <= parse_instant(query.get("until"), order.submitted)
-    )
+    symbols = {symbol for symbol in query.get("symbols", "").split(",") if symbol}
+    after, until = parse_instant(query.get("after"), -1), parse_instant(query.get("until"), 2**62)
+
+    def chosen(order: Order) -> bool:
+        return (
+            (status == "all" or order.is_open == (status == "open"))
+            and (not symbols or order.ticket.symbol in symbols)
+            and (not side or (side == "buy") == order.ticket.buys)
+            and after < order.submitted <= until
+        )
+
+    return chosen

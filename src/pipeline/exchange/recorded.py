@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -134,3 +134,19 @@ def _problem(symbol: str, bars: Bars) -> str:
         "volume is negative": bool(np.all(bars.volume >= 0)),
     }
     return next((text for text, fine in checks.items() if not fine), "")
+
+
+def contents(file: Path, timezone: str) -> tuple[tuple[str, ...], tuple[date, ...]]:
+    """Return the symbols of a file of bars, sorted, and the days it has bars of, oldest first.
+
+    Raises:
+        ConfigurationError: the file cannot be read, misses columns, or holds bars that cannot be true.
+    """
+    series = _read(file, timezone)
+    zone = ZoneInfo("America/New_York")
+    days = {
+        datetime.fromtimestamp(int(start), zone).date()
+        for held in series.values()
+        for start in held.start[::30]
+    }
+    return tuple(series), tuple(sorted(days))

@@ -67,9 +67,9 @@ def trade_rows(engine: Engine, symbol: str, span: Span) -> list[Row]:
 
 
 def latest(engine: Engine, symbol: str) -> dict[str, Any] | None:
-    """Return the newest ``bar``, ``quote``, ``trade``, ``day`` and ``previous`` day of a symbol.
+    """Return the newest ``bar``, ``quote`` and ``trade`` of a symbol; the bar may be None.
 
-    None for a symbol that is unknown or has not traded yet; single parts are None likewise.
+    None for a symbol that is unknown or has not traded yet.
     """
     if symbol not in engine.tape.profiles:
         return None
@@ -81,14 +81,19 @@ def latest(engine: Engine, symbol: str) -> dict[str, Any] | None:
     complete = (int(bars.start[i]) + MINUTE) * SECOND_US <= engine.now
     at = int(bars.start[i]) + (MINUTE if complete else 0)
     newest = i if complete else i - 1
-    days = bar_rows(engine, symbol, Span(at - 10 * DAY, at), DAY)
     return {
         "bar": json.loads(_minute_rows(bars)[newest][1]) if newest >= 0 else None,
         "quote": _quote(at, price, engine.config.costs.half_spread_ppm),
         "trade": _trade(at, price, int(bars.volume[i])),
-        "day": json.loads(days[-1][1]) if days else None,
-        "previous": json.loads(days[-2][1]) if len(days) > 1 else None,
     }
+
+
+def latest_days(engine: Engine, symbol: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the bars of the newest session that has traded, as far as it has, and of the one before."""
+    now = engine.now // SECOND_US
+    rows = bar_rows(engine, symbol, Span(now - 10 * DAY, now), DAY)
+    days = [None, None, *(json.loads(text) for _, text in rows)]
+    return days[-1], days[-2]
 
 
 def _closes(engine: Engine, symbol: str, span: Span) -> list[tuple[int, int, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -67,7 +68,7 @@ def _app(exchange: Exchange, routes: Sequence[Any], middleware: Sequence[Middlew
     app = Starlette(
         routes=list(routes),
         middleware=list(middleware),
-        exception_handlers={Refused: _refused, OSError: _not_stored, ValueError: _not_read},
+        exception_handlers={Refused: _refused, OSError: _not_stored, HTTPException: _not_served},
     )
     app.state.exchange = exchange
     return app
@@ -85,8 +86,12 @@ async def _not_stored(_request: Request, error: Exception) -> Response:
     return JSONResponse(body, status_code=500)
 
 
-async def _not_read(_request: Request, error: Exception) -> Response:
-    return JSONResponse({"code": 42210000, "message": f"invalid parameter: {error}"}, status_code=422)
+async def _not_served(_request: Request, error: Exception) -> Response:
+    """Answer an unknown path or method in JSON: clients parse every answer."""
+    if not isinstance(error, HTTPException):
+        raise error
+    body = {"code": error.status_code * 100_000 + 10_000, "message": "endpoint not found."}
+    return JSONResponse(body, status_code=error.status_code)
 
 
 class _Server(uvicorn.Server):
@@ -100,7 +105,8 @@ class _Server(uvicorn.Server):
 
 def listen(port: int) -> socket.socket:
     """Return a socket bound to a loopback port, 0 for any free one. Raises OSError when it is in use."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay (40 ms an answer) off only for sockets that name their protocol.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((HOST, port))

@@ -29,6 +29,7 @@ class Listener:
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(LONGEST_QUEUE)
         self._authorized = False
         self._listening = False
+        self._lags = False
 
     async def serve(self) -> None:
         """Answer the client's messages and send updates until it leaves or lags too far behind."""
@@ -52,17 +53,16 @@ class Listener:
         self._put({"stream": "trade_updates", "data": data})
 
     def _put(self, message: dict[str, Any]) -> None:
-        with suppress(asyncio.QueueFull):
+        try:
             self._queue.put_nowait(json.dumps(message).encode())
-            return
-        self._listening = False
+        except asyncio.QueueFull:
+            self._listening, self._lags = False, True
 
     async def _send(self) -> None:
         with suppress(WebSocketDisconnect):
-            while True:
+            while not self._lags:
                 await self._socket.send_bytes(await self._queue.get())
-                if self._authorized and not self._listening and self._queue.full():
-                    await self._socket.close(1008)
+            await self._socket.close(1008, "slow client")
 
     async def _answer(self, message: Any) -> None:
         if message["type"] == "websocket.disconnect":

@@ -16,7 +16,7 @@ from pipeline.exchange import wire
 from pipeline.exchange.activities import list_activities
 from pipeline.exchange.host import Exchange
 from pipeline.exchange.orders import Order, Refused, not_found
-from pipeline.exchange.queries import exchange_of, json_body, list_orders, parse_day, truthy
+from pipeline.exchange.queries import exchange_of, json_body, list_orders, parse_day, parse_qty, truthy
 from pipeline.exchange.tape import SECOND_US
 
 
@@ -170,9 +170,9 @@ async def delete_position(request: Request) -> Response:
     symbol = _held(exchange, request.path_params["key"])
     qty = exchange.engine.book.ledger.quantity(symbol)
     if "qty" in query:
-        qty = to_qty(query["qty"])
+        qty = parse_qty(query["qty"])
     elif "percentage" in query:
-        qty = qty * to_qty(query["percentage"]) // to_qty(100)
+        qty = qty * parse_qty(query["percentage"]) // to_qty(100)
     return _order(exchange, exchange.submit(_close_body(symbol, qty)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ def moment(at: int) -> str | None:
     return to_datetime(at).isoformat().replace("+00:00", "Z") if at else None
 
 
+@cache
 def asset_id(symbol: str) -> str:
     """Return the id of a symbol's asset."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{symbol}.us_equity"))

@@ -22,6 +22,7 @@ from pipeline.domain.reports import (
     Trade,
 )
 from pipeline.domain.risk import RiskLimits
+from pipeline.domain.rules.limits import stop_price
 from pipeline.domain.session import Session
 from pipeline.operations import report_queries as ask
 from pipeline.operations.report_health import (
@@ -131,7 +132,6 @@ def _load_holdings(store: Store, day: date, profit: Profit | None, limits: RiskL
 def _holding(row: Row, equity: int, limits: RiskLimits) -> Holding:
     held, cost, value = to_qty(row["quantity"]), to_money(row["cost"]), _maybe(to_money, row["value"])
     average = to_price(abs(Decimal(row["cost"]) / Decimal(row["quantity"])))
-    against = -1 if held > 0 else 1
     return Holding(
         symbol=row["symbol"],
         quantity=held,
@@ -140,7 +140,7 @@ def _holding(row: Row, equity: int, limits: RiskLimits) -> Holding:
         value=value,
         unrealized=None if value is None else value - cost,
         share_ppm=None if value is None or equity <= 0 else abs(value) * PPM // equity,
-        stop=None if limits.stop_loss is None else average + against * average * limits.stop_loss // PPM,
+        stop=None if limits.stop_loss is None else stop_price(average, held > 0, limits.stop_loss),
     )
 
 

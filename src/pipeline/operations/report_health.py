@@ -72,7 +72,7 @@ def load_health(store: Store, day: date, as_of: datetime) -> Health:
         checks=tuple(CheckLine(**row) for row in _rows(store, ask.CHECKS, day)),
         drivers=tuple((row["driver"], int(row["runs"])) for row in _rows(store, ask.DRIVERS, day)),
         alerts=tuple((row["severity"], int(row["alerts"])) for row in _rows(store, ask.ALERTS, day)),
-        undelivered=int(_rows(store, ask.UNDELIVERED, day)[0]["alerts"]),
+        undelivered=int(_rows(store, ask.UNDELIVERED, day, as_of)[0]["alerts"]),
         retried=int(_rows(store, ask.SENT, day)[0]["retried"]),
     )
 

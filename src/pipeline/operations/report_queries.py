@@ -119,16 +119,23 @@ SELECT
 FROM holes GROUP BY symbol ORDER BY symbol
 """
 
+# Not judged yet: a run whose instant was less than a minute ago, and one that began less than ten minutes
+# ago and still works (the run that makes this report is one of them).
 RUNS = """
+WITH judged AS (
+    SELECT *, epoch(started_at - instant) AS delay FROM run_audit
+    WHERE session = $1 AND instant <= $2
+        AND NOT (status = 'missing' AND instant > $2 - INTERVAL 60 SECOND)
+        AND NOT (status = 'started' AND started_at > $2 - INTERVAL 10 MINUTE)
+)
 SELECT
     procedure, count(*) AS expected,
     count(*) FILTER (status = 'completed') AS completed, count(*) FILTER (status = 'skipped') AS skipped,
     count(*) FILTER (status = 'failed') AS failed,
     count(*) FILTER (status IN ('missing', 'started')) AS missing, count(*) FILTER (is_late) AS late,
-    CAST(round(median(epoch(started_at - instant)) * 1000) AS BIGINT) AS latency_median,
-    CAST(round(max(epoch(started_at - instant)) * 1000) AS BIGINT) AS latency_worst
-FROM run_audit WHERE session = ? AND instant <= ?
-GROUP BY procedure ORDER BY min(instant), procedure
+    CAST(round(median(delay) * 1000) AS BIGINT) AS latency_median,
+    CAST(round(max(delay) * 1000) AS BIGINT) AS latency_worst
+FROM judged GROUP BY procedure ORDER BY min(instant), procedure
 """
 
 CHECKS = """
@@ -145,9 +152,11 @@ ALERTS = (
     "SELECT severity, count(*) AS alerts FROM alerts WHERE session = ? GROUP BY severity ORDER BY severity"
 )
 
+# Younger ones are on their way.
 UNDELIVERED = """
 SELECT count(*) AS alerts FROM alerts AS a
-WHERE a.session = ? AND NOT EXISTS (FROM deliveries AS d WHERE d.alert_id = a.id)
+WHERE a.session = ? AND a.recorded_at <= ? - INTERVAL 1 HOUR
+    AND NOT EXISTS (FROM deliveries AS d WHERE d.alert_id = a.id)
 """
 
 STATES = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from pipeline.domain.alert_catalogue import CATALOGUE, alert
 from pipeline.domain.alerts import Alert, Severity
@@ -92,6 +91,8 @@ def _state(record: Record, badge: str) -> Iterator[Alert]:
         yield alert(
             "trading_halted", "", f"{by}. Nothing new is sent, open orders are cancelled.", record.at, badge
         )
+    elif state is TradingState.REDUCING and "silent" in reason:
+        yield alert("broker_silent", "broker", f"{by}. Exits only, until it answers.", record.at, badge)
     elif state is TradingState.REDUCING and "daily loss" in reason:
         yield alert("daily_loss_limit_reached", "", f"{by}. Exits only.", record.at, badge)
     elif state is TradingState.REDUCING and "drawdown" in reason:
@@ -101,12 +102,10 @@ def _state(record: Record, badge: str) -> Iterator[Alert]:
 
 
 def _silence(record: Record, badge: str) -> Iterator[Alert]:
-    since = record.data["since"]
-    if since is None:
-        yield alert("broker_back", "broker", "It answers again; orders were looked up.", record.at, badge)
-    elif record.data["failures"] == 1:
-        at = datetime.fromisoformat(since)
-        yield alert("broker_silent", "broker", "It does not answer; nothing new is sent.", at, badge)
+    """That it is silent is told when the ladder says so: a single lost answer wakes nobody."""
+    if record.data["since"] is None:
+        text = "It answers again; open orders were looked up."
+        yield alert("broker_back", "broker", text, record.at, badge)
 
 
 def _break(record: Record, badge: str) -> Alert:

@@ -29,7 +29,7 @@ from pipeline.settings.effective import timeframe as bar_length
 from pipeline.settings.models.root import Settings
 from pipeline.strategies.registry import build_strategy
 from pipeline.wiring.brokers import EXCHANGE_HOME, Connection, connect
-from pipeline.wiring.spec import DeskSpec, code_fingerprint, load_spec
+from pipeline.wiring.spec import CHECKOUT, DeskSpec, code_fingerprint, load_spec
 
 
 def open_desk(config: str | Path) -> Desk:
@@ -63,7 +63,7 @@ class _Opened:
 
 
 def _opened(config: str | Path) -> _Opened:
-    path = Path(config).absolute()
+    path = CHECKOUT / config
     spec = load_spec(path)
     place = spec.folder / EXCHANGE_HOME / "exchange.json"
     # A restarted exchange has other ports; a changed configuration is another desk.
@@ -151,6 +151,11 @@ def open_journal(home: Path, account: str) -> FileJournal:
 def open_store(home: Path) -> DuckStore:
     """Return the store of a home."""
     return DuckStore(home / "marketday.duckdb", FileLock(_locks(home) / "store.lock"))
+
+
+def home_lock(home: Path) -> FileLock:
+    """Return the lock of whoever runs the sessions of a home."""
+    return FileLock(_locks(home) / "home.lock")
 
 
 def _locks(home: Path) -> Path:

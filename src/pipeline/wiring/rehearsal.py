@@ -41,6 +41,13 @@ def sessions_of(home: Path, settings: Settings) -> SessionTable:
     return CachedCalendar(home / "calendar").load(calendar_code(settings))
 
 
+def recorded_days(file: Path, timezone: str = "UTC") -> tuple[tuple[str, ...], tuple[date, ...]]:
+    """Return the symbols and days of a file of recorded bars. Raises ConfigurationError."""
+    from pipeline.exchange.recorded import contents
+
+    return contents(file, timezone)
+
+
 def start_exchange(home: Path, config: Path, port: int = 0) -> RunningExchange:
     """Start the exchange in ``home``; it dies with this process.
 

@@ -15,8 +15,11 @@ from pipeline.errors import ConfigurationError, UsageError
 from pipeline.settings.loading import load_settings, read_settings
 from pipeline.settings.models.root import Settings
 
+CHECKOUT = Path(__file__).resolve().parents[3]
+"""The folder that holds ``flows/``, ``deployments/`` and ``data/``: paths are relative to it."""
+
 DESK_FILE = "desk.json"
-_CURRENT = Path("data") / "current"
+_CURRENT = CHECKOUT / "data" / "current"
 """Names the home that the newest ``demo`` or ``up`` works in, so that other commands find it."""
 
 
@@ -62,7 +65,7 @@ def load_spec(path: str | Path) -> DeskSpec:
     Raises:
         ConfigurationError: neither.
     """
-    found = Path(path)
+    found = CHECKOUT / path  # an absolute path stays as it is; a worker's own folder is somewhere else
     if found.suffix in (".yaml", ".yml"):
         settings = read_settings([found])
         return DeskSpec((str(found.absolute()),), (), str(settings.state_dir.absolute()))

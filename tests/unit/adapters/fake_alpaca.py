@@ -59,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request; the order is accepted before the script speaks."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: FakeAlpaca
 
     def log_message(self, *_: Any) -> None:

@@ -161,11 +161,21 @@ def test_a_request_over_the_limit_was_not_sent_and_is_not_repeated(
     assert alpaca.count(POST) == 1
 
 
+def test_a_silent_broker_ends_at_the_read_timeout_before_the_total_deadline(
+    broker: AlpacaBroker, alpaca: FakeAlpaca
+) -> None:
+    """0.3 s of silence, not 0.6 s in all: the connection is given up, not only left behind."""
+    alpaca.scripts[POST] = hangs
+
+    with pytest.raises(BrokerUnavailable, match="connected, but no answer in time"):
+        broker.submit(INTENT)
+
+
 def test_a_refused_connection_means_that_nothing_was_sent() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         broker = AlpacaBroker(settings_for(f"http://127.0.0.1:{unused.getsockname()[1]}"))
-        with pytest.raises(BrokerUnavailable) as caught:
+        with pytest.raises(BrokerUnavailable, match="Connection refused") as caught:
             broker.submit(INTENT)
 
     assert not caught.value.sent
@@ -221,7 +231,12 @@ def test_a_duplicate_id_that_cannot_be_looked_up_stays_unknown(
     broker: AlpacaBroker, alpaca: FakeAlpaca
 ) -> None:
     broker.submit(INTENT)
-    for status, body in [(500, None), (401, {"message": "forbidden."}), (404, {"code": 40410000})]:
+    for status, body in [
+        (500, None),
+        (429, None),
+        (401, {"message": "forbidden."}),
+        (404, {"code": 40410000}),
+    ]:
         alpaca.scripts["GET /v2/orders:by_client_order_id"] = says(status, body)
         with pytest.raises(BrokerUnavailable) as caught:
             broker.submit(INTENT)

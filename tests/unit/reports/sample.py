@@ -284,7 +284,7 @@ def a_halted_session() -> SessionReport:
         ),
         incidents=(
             Event(at(92), "halt: HALTED", "daily loss 5.12 % of 5.00 % (risk-monitor)", "critical"),
-            Event(at(93), "reconciliation: start-up", "1 discrepancies", "critical"),
+            Event(at(93), "reconciliation: start-up", "1 discrepancy", "critical"),
         ),
         locks=(("SPY", "position of 0 at the broker that we did not make"),),
         tomorrow=None,

@@ -153,11 +153,14 @@ class AlpacaBroker:
     def _duplicate(self, intent: Intent, answer: Answer) -> Order:
         try:
             order = self.fetch_order(intent.id)
-        except BrokerRefused as refused:
-            raise unavailable(answer, f"its look-up failed ({refused.reason})") from None
-        if order is None:
-            raise unavailable(answer, "the broker calls the id taken, and does not know it")
-        return order
+        except (BrokerRefused, BrokerUnavailable) as error:
+            doubt = f"its look-up failed ({error.reason})"
+        else:
+            if order is not None:
+                return order
+            doubt = "the broker calls the id taken, and does not know it"
+        # Whatever the look-up says of itself, the order has been sent: its id is taken.
+        raise BrokerUnavailable(BROKER, f"{doubt}: {answer.summary}", sent=True)
 
     def _orders(self, query: Mapping[str, Any]) -> tuple[Order, ...]:
         """Return all pages, oldest first.

@@ -111,7 +111,6 @@ def answered(answer: Answer) -> Any:
     raise unavailable(answer)
 
 
-def unavailable(answer: Answer, doubt: str = "") -> BrokerUnavailable:
+def unavailable(answer: Answer) -> BrokerUnavailable:
     """Return the error for an answer that settles nothing."""
-    sent = classify_submit(answer) is not Verdict.NOT_SENT
-    return BrokerUnavailable(BROKER, f"{doubt}: {answer.summary}" if doubt else answer.summary, sent)
+    return BrokerUnavailable(BROKER, answer.summary, classify_submit(answer) is not Verdict.NOT_SENT)

@@ -9,6 +9,7 @@ the same protocol.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ from pipeline.adapters.alpaca.account import AlpacaSettings, check_endpoints, is
 
 if TYPE_CHECKING:
     from websockets.sync.connection import Connection
+
+# At DEBUG the websocket library logs every frame, the one with the secret key included.
+_logger = logging.getLogger(__name__)
+_logger.setLevel(logging.INFO)
 
 _POLL_SECONDS = 0.2
 _PING_SECONDS = 10.0
@@ -48,8 +53,10 @@ class TradeUpdates:
     def start(self) -> None:
         """Begin to listen; a second call changes nothing."""
         if self._thread is None:
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="alpaca-trade-updates", daemon=True)
+            self._stopping = stopping = threading.Event()
+            self._thread = threading.Thread(
+                target=self._run, args=(stopping,), name="alpaca-trade-updates", daemon=True
+            )
             self._thread.start()
 
     def stop(self) -> None:
@@ -58,6 +65,7 @@ class TradeUpdates:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join(timeout=5)
+            self.failure = "stopped"
 
     def wait(self, seconds: float) -> bool:
         """Wait for a change, and tell whether one was hinted at since the last call.
@@ -72,42 +80,50 @@ class TradeUpdates:
         """Return the time since the broker was last heard, answers to pings included; None if never."""
         return None if self._heard is None else time.monotonic() - self._heard
 
-    def _run(self) -> None:
+    def _run(self, stopping: threading.Event) -> None:
         from websockets.exceptions import WebSocketException
 
         pause = _FIRST_WAIT
-        while not self._stopping.is_set():
+        while not stopping.is_set():
             try:
-                self._listen()
+                self._listen(stopping)
             except (_Lost, WebSocketException, OSError, ValueError) as error:
                 pause = _FIRST_WAIT if not self.failure else min(pause * 2, _LONGEST_WAIT)
                 self.failure = f"{type(error).__name__.lstrip('_')}: {error}"
-            self._stopping.wait(pause)
+            stopping.wait(pause)
 
-    def _listen(self) -> None:
+    def _listen(self, stopping: threading.Event) -> None:
         from websockets.sync.client import connect
 
         url = self._settings.stream_url
         # Proxies of the environment have no business between this machine and itself.
         proxy: Any = None if is_loopback(url) else True
-        with connect(url, open_timeout=5, close_timeout=0.5, ping_interval=None, proxy=proxy) as socket:
+        with connect(
+            url, open_timeout=5, close_timeout=0.5, ping_interval=None, proxy=proxy, logger=_logger
+        ) as socket:
             self._authorize(socket)
             self.failure = ""
             self._changed.set()
-            self._follow(socket)
+            self._follow(socket, stopping)
 
     def _authorize(self, socket: Connection) -> None:
-        keys = {"key_id": self._settings.key_id, "secret_key": self._settings.secret_key}
-        socket.send(json.dumps({"action": "authenticate", "data": keys}))
+        socket.send(
+            json.dumps(
+                {
+                    "action": "authenticate",
+                    "data": {"key_id": self._settings.key_id, "secret_key": self._settings.secret_key},
+                }
+            )
+        )
         answer = self._message(socket.recv(timeout=5))
         if answer.get("status") != "authorized":
             raise _Lost("the broker refused the credentials")
         socket.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
 
-    def _follow(self, socket: Connection) -> None:
+    def _follow(self, socket: Connection, stopping: threading.Event) -> None:
         asked = time.monotonic()
         pong = socket.ping()
-        while not self._stopping.is_set():
+        while not stopping.is_set():
             try:
                 self._message(socket.recv(timeout=_POLL_SECONDS))
                 self._changed.set()

@@ -167,7 +167,11 @@ def _describe(error: Exception) -> str:
         return "no connection in time"
     if isinstance(error, requests.ReadTimeout):
         return "connected, but no answer in time"
-    return f"{type(error).__name__}: {error}"
+    # The libraries wrap what the operating system said three times.
+    root: BaseException = error
+    while root.__context__ is not None:
+        root = root.__context__
+    return f"{type(error).__name__}: {root}"
 
 
 class _Client(Protocol):
@@ -253,8 +257,9 @@ def open_data(settings: AlpacaSettings) -> tuple[Wire, Wire]:
     from alpaca.data.historical.stock import StockHistoricalDataClient
 
     root = settings.data_url.rstrip("/").removesuffix("/v2")
-    keys = (settings.key_id, settings.secret_key)
-    return (
-        Wire(StockHistoricalDataClient(*keys, raw_data=True, url_override=root), settings),
-        Wire(NewsClient(*keys, raw_data=True, url_override=root), settings),
+    # No local holds the keys: tracebacks with locals are shown to people.
+    stocks, news = (
+        client(settings.key_id, settings.secret_key, raw_data=True, url_override=root)
+        for client in (StockHistoricalDataClient, NewsClient)
     )
+    return Wire(stocks, settings), Wire(news, settings)

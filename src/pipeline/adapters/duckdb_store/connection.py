@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import StoreUnavailable, Terminal, UsageError
+from pipeline.errors import StoreUnavailable, Terminal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Error
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # it would try the network
     "autoload_known_extensions": False,
+    # A commit writes a block for each table it touches; below 64 KB bars take three times the space.
+    "default_block_size": "65536",
     "debug_abort_on_wal_failure": "true",  # else a flipped bit silently drops committed rows (FAULTS K10)
 }
 _IN_LOG = "replaying WAL"
@@ -48,13 +50,11 @@ class StoreCorrupt(Terminal):
         return f"the store {self.path} is corrupt: {self.reason}"
 
 
-class StoreMismatch(Terminal):
-    """The store and what it is given do not belong together; nothing was written."""
+class StoreMismatch(StoreUnavailable):
+    """The store and what it is given do not belong together; nothing was written.
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
+    A rebuild mends it. Until then it is as unavailable as a locked one: trading goes on, the store lags.
+    """
 
     def __str__(self) -> str:
         return f"the store {self.path} does not fit: {self.reason}. Run `marketday store rebuild`."
@@ -69,9 +69,8 @@ def open_database(path: Path | None, files: bool = False) -> Iterator[DuckDBPyCo
         files: whether statements may read other files.
 
     Raises:
-        StoreCorrupt, StoreUnavailable: the file, or the disk below it.
+        StoreCorrupt, StoreUnavailable: the file, the disk below it, or a statement.
         StoreMismatch: a newer Marketday made the file.
-        UsageError: a statement that DuckDB refuses.
     """
     import duckdb
 
@@ -88,23 +87,26 @@ def open_database(path: Path | None, files: bool = False) -> Iterator[DuckDBPyCo
         raise _translated(name, error) from error
 
 
-def _translated(name: str, error: Error) -> StoreCorrupt | StoreUnavailable | UsageError:
+def refusals() -> tuple[type[Error], ...]:
+    """Return the errors with which DuckDB refuses a statement or a value, never a file."""
     import duckdb
 
-    reason = str(error).strip().split("\n")[0]
-    # A refused statement may quote any words, those of a corrupt file too.
-    refusals = (
+    return (
         duckdb.ProgrammingError,
         duckdb.DataError,
+        duckdb.IntegrityError,
         duckdb.NotSupportedError,
         duckdb.PermissionException,
         duckdb.TransactionException,
     )
-    if isinstance(error, refusals):
-        return UsageError(f"the query was refused: {reason}")
-    if any(mark in reason for mark in _CORRUPT):
-        return StoreCorrupt(name, reason, _IN_LOG in reason)
-    return StoreUnavailable(name, reason)
+
+
+def _translated(name: str, error: Error) -> StoreCorrupt | StoreUnavailable:
+    reason = str(error).strip().split("\n")[0]
+    # A refusal may quote any words, those about a corrupt file too.
+    if isinstance(error, refusals()) or not any(mark in reason for mark in _CORRUPT):
+        return StoreUnavailable(name, reason)
+    return StoreCorrupt(name, reason, _IN_LOG in reason)
 
 
 def _migrate(connection: DuckDBPyConnection, name: str) -> None:

@@ -167,7 +167,8 @@ def _verdict(carried: Carried, record: Record) -> Iterator[Row]:
     verdict = Verdict(data["asked"], data["quantity"], breaches)
     wanted = (data["symbol"], data["side"], data["purpose"], data.get("strategy", ""))
     allowed = (qty_decimal(verdict.asked), qty_decimal(verdict.quantity), verdict.outcome, intent_id)
-    yield "verdicts", (record.seq, record.at, day, instant, *wanted, *allowed)
+    reason = data.get("reason", "")
+    yield "verdicts", (record.seq, record.at, day, instant, *wanted, *allowed, reason)
     for breach in breaches:
         numbers = (_in_unit(breach.allowed, breach.unit), _in_unit(breach.actual, breach.unit), breach.unit)
         crossed = (data["symbol"], breach.limit, *numbers, intent_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.duckdb_store.connection import StoreMismatch
+from pipeline.adapters.duckdb_store.connection import StoreMismatch, refusals
 from pipeline.adapters.duckdb_store.facts import Carried, rows_of
 from pipeline.adapters.duckdb_store.trips import Book
 from pipeline.domain.journal import Kind, Record
@@ -92,15 +92,13 @@ def _rows(
 
 
 def _append(connection: DuckDBPyConnection, tables: dict[str, list[tuple[object, ...]]], name: str) -> None:
-    import duckdb
-
     # The appender is 100 times faster than executemany and needs neither pandas nor Arrow (PERFORMANCE §4).
     for table, rows in tables.items():
         appender = connection.appender(table)
         try:
             appender.append_rows(rows)
             appender.flush()
-        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
+        except refusals() as error:
             raise StoreMismatch(name, f"{table} cannot take a record: {error}") from error
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.duckdb_store.bars import insert_bars, select_bars
 from pipeline.adapters.duckdb_store.connection import StoreCorrupt, open_database
 from pipeline.adapters.duckdb_store.projection import apply_records, load_digests, load_watermark
+from pipeline.adapters.duckdb_store.query import select_rows
 from pipeline.domain.journal import Record
 from pipeline.domain.market import Bar, Timeframe
 from pipeline.errors import LockBusy, StoreUnavailable
@@ -111,10 +112,7 @@ class DuckStore:
             UsageError: DuckDB refuses the statement.
         """
         with self._opened() as connection:
-            connection.execute("BEGIN TRANSACTION READ ONLY")
-            cursor = connection.execute(sql, list(parameters))
-            names = [column[0] for column in cursor.description or ()]
-            return tuple(dict(zip(names, map(_in_utc, row), strict=True)) for row in cursor.fetchall())
+            return select_rows(connection, sql, parameters)
 
     def rebuild(self, records: Sequence[Record]) -> Rebuilt:
         """Make the store anew from every record of the journal, keep its bars, and swap it in at once.
@@ -213,10 +211,6 @@ class DuckStore:
 
 def _log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
-
-
-def _in_utc(value: object) -> object:
-    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo is not None else value
 
 
 def _sync_folder(folder: Path) -> None:

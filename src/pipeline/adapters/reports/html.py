@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.reports.svg import Chart, Mark, drawdown_svg, equity_svg
 from pipeline.domain import formatting
 from pipeline.domain.orders import Side
-from pipeline.domain.report_verdict import conclude, day_against_limit, worst_of_limit
+from pipeline.domain.report_verdict import conclude, day_against_limit, health_sentence, worst_of_limit
 from pipeline.domain.reports import SessionReport, Trade
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (*FILTERS, worst_of_limit):
+    for filter_ in (*FILTERS, worst_of_limit, health_sentence):
         environment.filters[filter_.__name__] = filter_
     environment.globals["NONE"] = formatting.NONE
     environment.globals["MARKS"] = MARKS

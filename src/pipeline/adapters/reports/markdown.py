@@ -20,7 +20,7 @@ from pipeline.domain.formatting import (
     signed_money,
     time_of_day,
 )
-from pipeline.domain.report_verdict import conclude, day_against_limit, worst_of_limit
+from pipeline.domain.report_verdict import conclude, day_against_limit, health_sentence, worst_of_limit
 from pipeline.domain.reports import Holding, RunLine, SessionReport, Trade
 from pipeline.domain.session import Session
 
@@ -129,7 +129,7 @@ def _decisions(report: SessionReport) -> Iterator[str]:
         (
             time_of_day(choice.at, zone),
             f"{choice.side.upper()} {quantity(choice.quantity)} {choice.symbol}",
-            choice.reason + (f" (made smaller by {choice.cut})" if choice.cut else ""),
+            choice.reason + (f" (made smaller by {choice.cut.replace('_', ' ')})" if choice.cut else ""),
             choice.state + (f": {choice.note}" if choice.note else ""),
         )
         for choice in report.choices
@@ -222,6 +222,7 @@ def _health(report: SessionReport) -> Iterator[str]:
         ">Worst",
     )
     yield from _section("System health", columns, map(_run, report.health.runs), "No run was planned.")
+    yield from ("", _safe(health_sentence(report.health)))
     if report.health.checks:
         yield from ("", "### Procedures, step by step", "")
         yield from _table(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, Terminal
 from pipeline.operations.desk import Desk
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.procedures import after_close, pre_market, session
-from pipeline.operations.procedures.finding import FAIL, Finding, Step
+from pipeline.operations.procedures.finding import FAIL, Finding, Step, fail
 from pipeline.operations.procedures.recovery import RECOVERY_STEPS
 
 ALWAYS_BEFORE_OPEN = ("verify_account", "check_clock_skew", "startup_reconciliation")
@@ -55,7 +55,10 @@ def run_step(desk: Desk, run: Pass, name: str) -> Finding:
     step = STEPS.get(name)
     if step is None:
         raise ConfigurationError("procedures", name, f"known steps: {', '.join(sorted(STEPS))}")
-    finding = step(desk, run)
+    try:
+        finding = step(desk, run)
+    except Terminal as error:
+        finding = fail(str(error))  # the other steps still have to be done
     data = {
         "procedure": run.procedure,
         "session": run.session.day.isoformat(),

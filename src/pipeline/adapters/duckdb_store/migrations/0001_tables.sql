@@ -71,7 +71,7 @@ CREATE TABLE verdicts (
     seq BIGINT NOT NULL, occurred_at TIMESTAMPTZ NOT NULL, session DATE, instant TIMESTAMPTZ NOT NULL,
     symbol VARCHAR NOT NULL, side VARCHAR NOT NULL, purpose VARCHAR NOT NULL, strategy VARCHAR NOT NULL,
     asked DECIMAL(18, 9) NOT NULL, quantity DECIMAL(18, 9) NOT NULL, outcome VARCHAR NOT NULL,
-    intent_id VARCHAR
+    intent_id VARCHAR, reason VARCHAR NOT NULL
 );
 -- allowed, actual: in `unit`; units money, price and quantity are currency and shares, every other as counted
 CREATE TABLE breaches (

@@ -1,0 +1,1 @@
+"""The `marketday` command: what people type."""

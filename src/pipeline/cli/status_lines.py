@@ -1,0 +1,156 @@
+"""The sentences of a status. State in words first, every number beside its limit, every time with its zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pipeline.cli.standing import Hours, Numbers, held_for_review, unresolved
+from pipeline.domain.formatting import (
+    count,
+    duration,
+    long_date,
+    minute_of_day,
+    money,
+    of_limit,
+    one_line,
+    percent,
+    pnl_of_limit,
+    quantity,
+    signed_money,
+    signed_percent,
+    time_of_day,
+)
+from pipeline.domain.ledger import EPOCH_ZERO, Ledger
+from pipeline.domain.orders import Intent
+from pipeline.domain.risk import RiskLimits
+from pipeline.domain.trading_state import TradingState
+
+_MEANING = {
+    TradingState.CAUTIOUS: "entries in reduced size",
+    TradingState.REDUCING: "exits only",
+    TradingState.HALTED: "nothing new is sent",
+    TradingState.LIQUIDATING: "everything is being cancelled and sold",
+}
+
+
+def head_lines(badge: str, ledger: Ledger, session: Hours, now: datetime, zone: str) -> Iterator[str]:
+    """Yield badge, state and session, then why the state is what it is."""
+    state = ledger.state
+    meaning = _MEANING.get(state.state) or _entries(ledger)
+    yield f"{badge} · {state.state.name}: {meaning} · {session_text(session, now, zone)}"
+    if state.state is not TradingState.NORMAL:
+        since = f"since {day_and_time(state.at, zone)} " if state.at > EPOCH_ZERO else ""
+        yield f"{since}by {one_line(state.by)}: {one_line(state.reason)}".capitalize()
+    if state.state.latched:
+        yield "Leave it with: marketday resume --reason '…'"
+    day = "no session planned yet" if ledger.session is None else f"session {long_date(ledger.session)}"
+    ramp = (
+        ""
+        if ledger.resumed_sessions is None
+        else f" · session {ledger.resumed_sessions + 1} since the resume"
+    )
+    yield f"{day}{ramp} · desk time {time_of_day(now, zone)} ({now:%H:%M:%S} UTC)"
+
+
+def _entries(ledger: Ledger) -> str:
+    if ledger.entries_enabled:
+        return "entries and exits"
+    if ledger.go is False:
+        return "no entries (NO-GO before the open)"
+    return "no entries (not enabled)"
+
+
+def session_text(session: Hours, now: datetime, zone: str) -> str:
+    """Return "exchange open, closes 16:00 ET (1h12m)" or when it opens next."""
+    if session.is_open and session.close is not None:
+        left = duration((session.close - now).total_seconds())
+        early = "early " if session.early_close else ""
+        return f"exchange open, closes {early}{minute_of_day(session.close, zone)} ({left})"
+    if session.next_open is None:
+        return "exchange closed"
+    return f"exchange closed, opens {day_and_minute(session.next_open, zone)}"
+
+
+def day_and_minute(at: datetime, zone: str) -> str:
+    """Return "Mon 23 Nov 09:30 ET"."""
+    return f"{_short_day(at, zone)} {minute_of_day(at, zone)}"
+
+
+def day_and_time(at: datetime, zone: str) -> str:
+    """Return "Mon 23 Nov 09:30:00 ET"."""
+    return f"{_short_day(at, zone)} {time_of_day(at, zone)}"
+
+
+def _short_day(at: datetime, zone: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    return long_date(at.astimezone(ZoneInfo(zone)).date()).rsplit(" ", 1)[0]
+
+
+def money_lines(found: Numbers | None, limits: RiskLimits | None) -> Iterator[str]:
+    """Yield equity, the day's profit, drawdown and exposure, each with its limit where it is known."""
+    if found is None:
+        yield "no account snapshot yet: equity is known after the first tick"
+        return
+    ladder = None if limits is None else limits.ladder
+    loss = None if ladder is None else ladder.halted_daily_loss
+    day = signed_percent(found.day_ppm) if loss is None else pnl_of_limit(found.day_ppm, -loss)
+    yield f"equity {money(found.equity)} · cash {money(found.cash)} · day {signed_money(found.day)} ({day})"
+    deepest = None if ladder is None else ladder.halted_drawdown
+    drawdown = _beside(-found.drawdown_ppm, None if deepest is None else -deepest)
+    exposure = _beside(found.exposure_ppm, None if limits is None else limits.max_exposure)
+    yield f"drawdown {drawdown} · exposure {exposure}"
+
+
+def _beside(actual: int, limit: int | None) -> str:
+    return percent(actual) if limit is None else of_limit(actual, limit)
+
+
+def broker_line(ledger: Ledger, found: Numbers | None, now: datetime, zone: str) -> str:
+    """Return age of data, broker, last tick and reconciliation in one line."""
+    age = (
+        "no data yet" if found is None else f"data {duration(max(0.0, (now - found.at).total_seconds()))} old"
+    )
+    broker = "broker OK"
+    if ledger.silent_since is not None:
+        broker = f"broker SILENT for {duration((now - ledger.silent_since).total_seconds())}"
+    parts = [age, broker, _tick_text(ledger, zone), _reconciled_text(ledger, zone)]
+    if ledger.outbox:
+        parts.append(f"{count(len(ledger.outbox), 'alert')} not delivered")
+    return " · ".join(parts)
+
+
+def _tick_text(ledger: Ledger, zone: str) -> str:
+    ticks = [at for procedure, at in ledger.claims if procedure == "intraday-tick"]
+    if not ticks:
+        return "no tick yet"
+    outcome = ledger.runs.get(("intraday-tick", last := max(ticks)), "under way")
+    return f"last tick {time_of_day(last, zone)} {'OK' if outcome == 'completed' else outcome}"
+
+
+def _reconciled_text(ledger: Ledger, zone: str) -> str:
+    if ledger.reconciled_at is None:
+        return "never reconciled"
+    verdict = "ledger = broker" if ledger.clean else "ledger DIFFERS from broker"
+    return f"{verdict} at {minute_of_day(ledger.reconciled_at, zone)}"
+
+
+def trouble_lines(ledger: Ledger, now: datetime, zone: str) -> Iterator[str]:
+    """Yield what waits for a person: held intents, orders in doubt, locks."""
+    for life in held_for_review(ledger):
+        release = life.intent.release_at or now
+        left = max(0.0, (release - now).total_seconds())
+        yield (
+            f"HELD {order_text(life.intent)} until {time_of_day(release, zone)} ({duration(left)}): "
+            f"marketday veto {life.intent.id} --reason '…'"
+        )
+    for life in unresolved(ledger):
+        yield f"IN DOUBT ({life.state.upper()}) {order_text(life.intent)}: {one_line(life.note) or 'being asked'}"
+    for symbol, reason in sorted(ledger.locks.items()):
+        yield f"LOCKED {symbol}: {one_line(reason)}"
+
+
+def order_text(intent: Intent) -> str:
+    """Return "buy 0.2981 SPY (entry)"."""
+    return f"{intent.side} {quantity(intent.quantity)} {intent.symbol} ({intent.purpose})"
