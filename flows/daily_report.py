@@ -8,12 +8,12 @@ from prefect import flow
 
 from tasks import artifacts, steps
 from tasks.calling import Call, through_prefect
-from tasks.running import Summary, plain
+from tasks.running import Summary, named, plain
 
 NAME = "daily-report"
 
 
-@flow(name=NAME, flow_run_name=NAME + " {at}", timeout_seconds=300)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300)
 async def daily_report(config: str, at: datetime | None = None, driver: str = "prefect") -> Summary:
     """Write the session's report, announce it, and return where it lies.
 

@@ -9,12 +9,12 @@ from prefect import flow
 from pipeline.operations.trading import judge, signals_of
 from tasks import trading as steps
 from tasks.calling import Call, through_prefect
-from tasks.running import Summary, trading
+from tasks.running import Summary, named, trading
 
 NAME = "intraday-tick"
 
 
-@flow(name=NAME, flow_run_name=NAME + " {tick}", timeout_seconds=50)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=50)
 async def intraday_tick(config: str, tick: datetime | None = None, driver: str = "prefect") -> Summary:
     """Trade once and return what was done.
 

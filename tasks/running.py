@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from prefect.runtime import flow_run
 
 from pipeline.operations.desk import Desk
-from pipeline.operations.passes import Pass, plain_pass, trading_pass, urgent_pass
+from pipeline.operations.passes import GRACE, Pass, plain_pass, trading_pass, urgent_pass
 from pipeline.wiring.desks import open_desk
 
 Summary = dict[str, int | str]
@@ -37,7 +37,10 @@ def trading(
 ) -> Iterator[tuple[Desk, Pass]]:
     """Run the block as a pass that may send orders: lock, lease, claim, record."""
     desk = open_desk(config)
-    with _watched(procedure, instant), trading_pass(desk, procedure, due(desk, instant), driver) as run:
+    with (
+        _watched(procedure, instant),
+        trading_pass(desk, procedure, due(desk, procedure, instant), driver) as run,
+    ):
         yield desk, run
     _tell(procedure, instant, run)
 
@@ -46,7 +49,10 @@ def trading(
 def plain(procedure: str, config: str, instant: datetime | None, driver: str) -> Iterator[tuple[Desk, Pass]]:
     """Run the block as a pass that sends no orders: claim and record."""
     desk = open_desk(config)
-    with _watched(procedure, instant), plain_pass(desk, procedure, due(desk, instant), driver) as run:
+    with (
+        _watched(procedure, instant),
+        plain_pass(desk, procedure, due(desk, procedure, instant), driver) as run,
+    ):
         yield desk, run
     _tell(procedure, instant, run)
 
@@ -59,18 +65,23 @@ def urgent(procedure: str, config: str) -> Iterator[tuple[Desk, Pass]]:
         yield desk, run
 
 
-def due(desk: Desk, instant: datetime | None) -> datetime:
-    """Return the instant a run stands for: the one given, else its scheduled start, floored to a bar.
+def due(desk: Desk, procedure: str, instant: datetime | None) -> datetime:
+    """Return the instant a run stands for: the one given, else what its scheduled start means.
 
-    In rehearsal the market's time is the exchange's own, so a schedule in real time means "now" there.
+    A procedure of the plan means its newest planned instant: on a half-day the close at 16:00 stands
+    for the one at 13:00. A tick means the bar that ended last. In rehearsal, time is the exchange's.
     """
     if instant is not None:
         return instant.astimezone(UTC)
     scheduled = desk.clock.now() if desk.virtual else flow_run.scheduled_start_time
     at = (scheduled or desk.clock.now()).astimezone(UTC)
-    length = desk.timeframe.length
-    start = datetime(at.year, at.month, at.day, tzinfo=UTC)
-    return start + (at - start) // length * length if length < timedelta(days=1) else at
+    if procedure not in GRACE:
+        planned = [when for name, when in desk.journal.read().planned if name == procedure and when <= at]
+        same_day = [when for when in planned if at - when < timedelta(hours=12)]
+        return same_day[-1] if same_day else at
+    step = desk.timeframe.length if procedure == "intraday-tick" else desk.plan.rhythm.monitor
+    midnight = datetime(at.year, at.month, at.day, tzinfo=UTC)
+    return midnight + (at - midnight) // step * step
 
 
 @contextmanager
@@ -95,3 +106,14 @@ def _tell(procedure: str, instant: datetime | None, run: Pass) -> None:
     if watch is not None:
         watch.result = run.result()
         watch.done.set()
+
+
+def named(procedure: str) -> Callable[[], str]:
+    """Return what names a flow run in Prefect's pages: the procedure and the instant it stands for."""
+
+    def name() -> str:
+        given = flow_run.parameters
+        instant = given.get("tick") or given.get("at") or flow_run.scheduled_start_time
+        return f"{procedure} {instant:%Y-%m-%d %H:%M:%S}Z" if instant else procedure
+
+    return name

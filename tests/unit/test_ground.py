@@ -33,13 +33,12 @@ def locked(name: str) -> dict[str, Version]:
 
 
 def tracked_texts() -> dict[str, str]:
-    """Return every text file that is or could be committed."""
+    """Return every text file under version control."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    listing = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
-    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
     texts = {}
-    for name in filter(None, names.split("\0")):
+    for name in filter(None, listing.stdout.split("\0")):
         path = ROOT / name
         raw = path.read_bytes() if path.is_file() else b"\0"
         if b"\0" not in raw:

@@ -36,10 +36,16 @@ class ExchangeClock:
 
 
 class SleepingPacer:
-    """Lets real time pass."""
+    """Lets real time pass.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: whose instants are meant.
+        speed: how many of its seconds pass in one real second: 1, unless it is a rehearsal's.
+    """
+
+    def __init__(self, clock: Clock, speed: float = 1.0) -> None:
         self._clock = clock
+        self._speed = speed
 
     async def wait_until(self, instant: datetime) -> None:
         """Return at ``instant`` by the clock, or at once when it has passed.
@@ -47,7 +53,29 @@ class SleepingPacer:
         Sleeps in short naps: a clock that is set, or a machine that was suspended, costs one nap.
         """
         while (left := (instant - self._clock.now()) / timedelta(seconds=1)) > 0:
-            await asyncio.sleep(min(left, _LONGEST_NAP))
+            await asyncio.sleep(min(left / self._speed, _LONGEST_NAP))
+
+
+class HurryingPacer:
+    """Passes over the long pauses of a rehearsal whose clock runs by itself: nights, and before the open.
+
+    Args:
+        moving: jumps; sleeping: waits.
+    """
+
+    longest_wait = timedelta(minutes=2)
+    lead = timedelta(seconds=10)
+
+    def __init__(self, clock: Clock, moving: VirtualPacer, sleeping: SleepingPacer) -> None:
+        self._clock = clock
+        self._moving = moving
+        self._sleeping = sleeping
+
+    async def wait_until(self, instant: datetime) -> None:
+        """Return at ``instant``, after a jump to just before it when it is far away."""
+        if instant - self._clock.now() > self.longest_wait:
+            await self._moving.wait_until(instant - self.lead)
+        await self._sleeping.wait_until(instant)
 
 
 class VirtualPacer:

@@ -17,12 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.adapters.file_lock import FileLock
 from pipeline.domain.codec import encode
 from pipeline.domain.guard import check_append
 from pipeline.domain.journal import GENESIS, Kind, Record, from_line, seal, to_line
 from pipeline.domain.ledger import Ledger
 from pipeline.errors import AppendRefused, IllegalTransition, JournalCorrupt
+from pipeline.ports import Lock
 
 _HEAD_WIDTH = 160
 _LOCK_WAIT_SECONDS = 10.0
@@ -39,16 +39,17 @@ class _Files:
 class FileJournal:
     """One account's journal, and the ledger that its records add up to.
 
+    ``lock`` is the journal's own: the same file for every process that opens ``path``.
     Reading is incremental: each call folds in what other processes appended since the last one.
     Safe between threads and processes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: Lock) -> None:
         self.path = path
         self.ledger = Ledger()
         self.epoch = 0
         self._head_path = path.with_suffix(".head")
-        self._lock = FileLock(path.with_suffix(".lock"))
+        self._lock = lock
         self._threads = threading.RLock()
         self._held: _Files | None = None
         self._known: list[tuple[Record, int]] = []

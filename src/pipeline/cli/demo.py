@@ -66,7 +66,7 @@ def run_demo(plan: DemoPlan, home: Path, port: int | None, keep: bool, console: 
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     (home / _PLAN).write_text(json.dumps(asdict(plan)))
     config = spec.save()
-    _quiet(home)
+    log_to_file(home)
     console.print(f"[bold]SIM[/bold] · rehearsal of {len(days)} session(s) from {days[0]} in {_short(home)}")
     with running_stack(spec, days[0], port) as stack:
         desk = open_desk(config)
@@ -166,7 +166,7 @@ def _reported(desk: Desk, day: date) -> bool:
     )
 
 
-def _quiet(home: Path) -> None:
+def log_to_file(home: Path) -> None:
     """Send the log to a file: the terminal is for the progress bar."""
     folder = home / "logs"
     folder.mkdir(parents=True, exist_ok=True)

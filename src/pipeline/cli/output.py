@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.domain.formatting import quantity
 from pipeline.domain.trading_state import TradingState
 
 PIPE_WIDTH = 160
@@ -60,6 +61,12 @@ def table(columns: str, rows: Iterable[Sequence[str | Text]]) -> Table:
     for row in rows:
         made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return made
+
+
+def shares(units: int) -> str:
+    """Return a quantity for people: four decimals, unless it is less than that; JSON has them all."""
+    rounded = round(units, -5)
+    return quantity(rounded or units)
 
 
 def print_json(value: object) -> None:

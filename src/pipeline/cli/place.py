@@ -14,12 +14,13 @@ from pipeline.domain.formatting import NEW_YORK
 from pipeline.domain.ledger import EPOCH_ZERO, Ledger
 from pipeline.errors import ConfigurationError, UsageError
 from pipeline.operations.desk import BADGES
-from pipeline.wiring.desks import account_label, journal_path, open_journal
+from pipeline.wiring.desks import account_label, journal_path, open_desk, open_journal
 from pipeline.wiring.offline import exchange_time, wall_time
 from pipeline.wiring.spec import DESK_FILE, current_home, load_spec
 
 if TYPE_CHECKING:
     from pipeline.adapters.journal import FileJournal
+    from pipeline.operations.desk import Desk
     from pipeline.settings.models.root import Settings
 
 
@@ -97,8 +98,8 @@ def every_place(home: Path | None) -> tuple[Place, ...]:
     names = sorted({*accounts(folder), *([configured] if configured else [])})
     if not names:
         raise UsageError(
-            f"{folder} holds neither a journal nor a desk file: there is nothing to stop here. Name the desk's "
-            "folder with --home"
+            f"{folder} holds neither a journal nor a desk file: there is nothing to stop here. "
+            "Name the desk's folder with --home"
         )
     return tuple(Place(folder, name, open_journal(folder, name)) for name in names)
 
@@ -134,6 +135,22 @@ def configured(place: Place) -> Configured:
     if named != place.account:
         return Configured(None, f"{place.desk_file} is of the account {named}")
     return Configured(settings)
+
+
+def desk_of(place: Place) -> Desk:
+    """Return the desk of the place, which connects to its broker.
+
+    Raises:
+        ConfigurationError: its configuration is gone, invalid, or another account's.
+        BrokerUnavailable: the rehearsal exchange is not running.
+    """
+    desk = open_desk(place.desk_file)
+    if desk.account != place.account:
+        remedy = (
+            f"it is of the account {desk.account}, not {place.account}: start that one with `marketday up`"
+        )
+        raise ConfigurationError("files", None, remedy, str(place.desk_file))
+    return desk
 
 
 def shown_time(place: Place, ledger: Ledger) -> datetime:

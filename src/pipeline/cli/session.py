@@ -29,6 +29,7 @@ from tasks.running import WATCHES, Summary, Watch
 
 log = logging.getLogger(__name__)
 
+PLAN = "plan-session"
 BEGIN_SECONDS = 3.0
 """How long after its instant a Prefect run may take to begin before its body is run without it."""
 _SETTLE_SECONDS = 2.0
@@ -61,27 +62,33 @@ class Driver:
         config: path of the desk file.
         reachable: asks whether Prefect answers; quick.
         told: hears of every run and what it did.
+        speed: of a rehearsal's clock when it runs by itself.
     """
 
     config: Path
     reachable: Callable[[], bool]
     told: Told
+    speed: float | None = None
     degraded: bool = False
     late: set[asyncio.Future[Any]] = field(default_factory=set)
 
     async def run_session(self, day: date) -> None:
         """Plan the session of ``day`` and carry out what is planned and not yet done, in order."""
-        desk, pacer = open_desk(self.config), open_pacer(self.config)
-        session = desk.sessions.at_or_after(day)
-        plan = next(found for found in desk.plan.procedures if found.name == "plan-session")
-        if desk.journal.read().session != session.day:
-            await pacer.wait_until(plan.at(session))
-            await self.run(plan.name, plan.at(session))
+        desk, pacer = open_desk(self.config), open_pacer(self.config, self.speed)
+        if desk.journal.read().session != desk.sessions.at_or_after(day).day:
+            await pacer.wait_until(self.planned_at(day))
+            await self.run(PLAN, self.planned_at(day))
         for name, instant in desk.journal.read().planned:
             if desk.journal.read().runs.get((name, instant)) in ("completed", "skipped"):
                 continue
             await pacer.wait_until(instant)
             await self.run(name, instant)
+
+    def planned_at(self, day: date) -> datetime:
+        """Return the instant at which the session of ``day`` is planned."""
+        desk = open_desk(self.config)
+        plan = next(found for found in desk.plan.procedures if found.name == PLAN)
+        return plan.at(desk.sessions.at_or_after(day))
 
     async def run(self, name: str, instant: datetime) -> None:
         """Carry out one run. Whatever goes wrong in it is journalled; the session goes on."""

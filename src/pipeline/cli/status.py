@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -12,17 +12,17 @@ from rich.text import Text
 
 from pipeline.cli.exits import Exit
 from pipeline.cli.options import Account, Home, Json
-from pipeline.cli.output import STYLES, console, print_json, table
+from pipeline.cli.output import STYLES, console, print_json, shares, table
 from pipeline.cli.place import Configured, Place, accounts, configured, find_place, shown_time
 from pipeline.cli.standing import Holding, Hours, Numbers, holdings, hours, numbers
-from pipeline.cli.status_lines import broker_line, head_lines, money_lines, trouble_lines
-from pipeline.domain.formatting import NONE, cents, duration, price, quantity, signed_money
+from pipeline.cli.status_lines import data_age, head_lines, health_lines, money_lines, trouble_lines
+from pipeline.domain.formatting import NONE, cents, duration, price, signed_money
 from pipeline.domain.ladder import size_factor
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import fraction_decimal, money_decimal, price_decimal, qty_decimal
 from pipeline.domain.orders import OrderLife
 from pipeline.domain.risk import RiskLimits
-from pipeline.settings.effective import risk_limits
+from pipeline.settings.effective import risk_limits, timeframe
 from pipeline.wiring.offline import cached_calendar
 
 _REFRESH_SECONDS = 2.0
@@ -133,7 +133,9 @@ def _print(view: View) -> None:
         out.print()
         out.print(_positions_table(view))
     out.print()
-    out.print(broker_line(ledger, view.numbers, view.now, zone))
+    age = data_age(view.numbers, view.now, _stale_after(view))
+    for line in health_lines(ledger, age, view.now, zone):
+        out.print(line)
     for line in trouble_lines(ledger, view.now, zone):
         out.print(Text(line, style="yellow"))
     if view.configured.trouble:
@@ -143,12 +145,20 @@ def _print(view: View) -> None:
         out.print(f"also in this folder: {', '.join(others)} (choose with --account)")
 
 
+def _stale_after(view: View) -> timedelta | None:
+    """Return the age at which data is stale while the exchange is open; None while it is closed."""
+    if view.limits is None or view.configured.settings is None or not view.hours.is_open:
+        return None
+    bars = view.limits.max_data_age_bars + 1  # a snapshot is taken once a bar
+    return timeframe(view.configured.settings).length * bars
+
+
 def _positions_table(view: View) -> Any:
     rows = [
         (
             one.symbol,
             one.side,
-            quantity(one.quantity),
+            shares(one.quantity),
             cents(one.average),
             NONE if one.last is None else price(one.last),
             NONE if one.unrealized is None else signed_money(one.unrealized),

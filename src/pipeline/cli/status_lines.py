@@ -1,10 +1,12 @@
-"""The sentences of a status. State in words first, every number beside its limit, every time with its zone."""
+"""The sentences of a status. State in words, numbers beside their limits, times with a zone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from pipeline.cli.output import shares
 from pipeline.cli.standing import Hours, Numbers, held_for_review, unresolved
 from pipeline.domain.formatting import (
     count,
@@ -16,12 +18,11 @@ from pipeline.domain.formatting import (
     one_line,
     percent,
     pnl_of_limit,
-    quantity,
     signed_money,
     signed_percent,
     time_of_day,
 )
-from pipeline.domain.ledger import EPOCH_ZERO, Ledger
+from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import Intent
 from pipeline.domain.risk import RiskLimits
 from pipeline.domain.trading_state import TradingState
@@ -37,28 +38,24 @@ _MEANING = {
 def head_lines(badge: str, ledger: Ledger, session: Hours, now: datetime, zone: str) -> Iterator[str]:
     """Yield badge, state and session, then why the state is what it is."""
     state = ledger.state
-    meaning = _MEANING.get(state.state) or _entries(ledger)
-    yield f"{badge} · {state.state.name}: {meaning} · {session_text(session, now, zone)}"
+    meaning = _MEANING.get(state.state) or _entries(ledger, session)
+    yield f"{badge} · {state.state.name}: {meaning}"
     if state.state is not TradingState.NORMAL:
-        since = f"since {day_and_time(state.at, zone)} " if state.at > EPOCH_ZERO else ""
-        yield f"{since}by {one_line(state.by)}: {one_line(state.reason)}".capitalize()
+        yield f"  since {day_and_time(state.at, zone)} by {one_line(state.by)}: {one_line(state.reason)}"
     if state.state.latched:
-        yield "Leave it with: marketday resume --reason '…'"
+        yield "  leave it with: marketday resume --reason '…'"
+    yield f"{session_text(session, now, zone)} · now {time_of_day(now, zone)} ({now:%H:%M:%S} UTC)"
     day = "no session planned yet" if ledger.session is None else f"session {long_date(ledger.session)}"
-    ramp = (
-        ""
-        if ledger.resumed_sessions is None
-        else f" · session {ledger.resumed_sessions + 1} since the resume"
-    )
-    yield f"{day}{ramp} · desk time {time_of_day(now, zone)} ({now:%H:%M:%S} UTC)"
+    resumed = ledger.resumed_sessions
+    yield day if resumed is None else f"{day} · session {resumed + 1} since the resume: size grows"
 
 
-def _entries(ledger: Ledger) -> str:
-    if ledger.entries_enabled:
+def _entries(ledger: Ledger, session: Hours) -> str:
+    if ledger.entries_enabled and session.is_open:
         return "entries and exits"
     if ledger.go is False:
-        return "no entries (NO-GO before the open)"
-    return "no entries (not enabled)"
+        return "no entries, because the checks before the open said NO-GO"
+    return "no entries until market-open enables them"
 
 
 def session_text(session: Hours, now: datetime, zone: str) -> str:
@@ -83,8 +80,6 @@ def day_and_time(at: datetime, zone: str) -> str:
 
 
 def _short_day(at: datetime, zone: str) -> str:
-    from zoneinfo import ZoneInfo
-
     return long_date(at.astimezone(ZoneInfo(zone)).date()).rsplit(" ", 1)[0]
 
 
@@ -107,18 +102,26 @@ def _beside(actual: int, limit: int | None) -> str:
     return percent(actual) if limit is None else of_limit(actual, limit)
 
 
-def broker_line(ledger: Ledger, found: Numbers | None, now: datetime, zone: str) -> str:
-    """Return age of data, broker, last tick and reconciliation in one line."""
-    age = (
-        "no data yet" if found is None else f"data {duration(max(0.0, (now - found.at).total_seconds()))} old"
-    )
+def health_lines(ledger: Ledger, age: str, now: datetime, zone: str) -> Iterator[str]:
+    """Yield the data's age, the broker and the last tick; then reconciliation, orders, alerts that wait."""
     broker = "broker OK"
     if ledger.silent_since is not None:
-        broker = f"broker SILENT for {duration((now - ledger.silent_since).total_seconds())}"
-    parts = [age, broker, _tick_text(ledger, zone), _reconciled_text(ledger, zone)]
-    if ledger.outbox:
-        parts.append(f"{count(len(ledger.outbox), 'alert')} not delivered")
-    return " · ".join(parts)
+        broker = f"broker SILENT for {_since(ledger.silent_since, now)} ({count(ledger.failures, 'failure')})"
+    yield f"{age} · {broker} · {_tick_text(ledger, zone)}"
+    waiting = f" · {count(len(ledger.outbox), 'alert')} not delivered" if ledger.outbox else ""
+    yield f"{_reconciled_text(ledger, zone)} · {count(len(ledger.open_lives), 'order')} under way{waiting}"
+
+
+def data_age(found: Numbers | None, now: datetime, stale_after: timedelta | None) -> str:
+    """Return "data 12.0 s old", with STALE behind it when it is older than ``stale_after``."""
+    if found is None:
+        return "no data yet"
+    stale = stale_after is not None and now - found.at > stale_after
+    return f"data {_since(found.at, now)} old{': STALE' if stale else ''}"
+
+
+def _since(at: datetime, now: datetime) -> str:
+    return duration(max(0.0, (now - at).total_seconds()))
 
 
 def _tick_text(ledger: Ledger, zone: str) -> str:
@@ -146,11 +149,12 @@ def trouble_lines(ledger: Ledger, now: datetime, zone: str) -> Iterator[str]:
             f"marketday veto {life.intent.id} --reason '…'"
         )
     for life in unresolved(ledger):
-        yield f"IN DOUBT ({life.state.upper()}) {order_text(life.intent)}: {one_line(life.note) or 'being asked'}"
+        note = one_line(life.note) or "the broker is being asked"
+        yield f"IN DOUBT ({life.state.upper()}) {order_text(life.intent)}: {note}"
     for symbol, reason in sorted(ledger.locks.items()):
         yield f"LOCKED {symbol}: {one_line(reason)}"
 
 
 def order_text(intent: Intent) -> str:
     """Return "buy 0.2981 SPY (entry)"."""
-    return f"{intent.side} {quantity(intent.quantity)} {intent.symbol} ({intent.purpose})"
+    return f"{intent.side} {shares(intent.quantity)} {intent.symbol} ({intent.purpose})"

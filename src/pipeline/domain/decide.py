@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pipeline.domain.gates import Proposal, View, capacity_of, check_entry, check_exit
 from pipeline.domain.money import fraction_decimal, price_decimal, qty_decimal
-from pipeline.domain.orders import Decision, Intent, Purpose, Side, intent_id
+from pipeline.domain.orders import Decision, Intent, IntentState, Purpose, Side, intent_id
 from pipeline.domain.portfolio import Position
 from pipeline.domain.risk import Breach, RiskLimits, Verdict
 from pipeline.domain.rules.limits import stop_hit, stop_price
@@ -66,20 +66,26 @@ def decide(
 
 
 def exits(view: View, signals: Iterable[Signal], limits: RiskLimits) -> Iterator[Proposal]:
-    """Yield at most one exit for each position that has none under way, in symbol order.
+    """Yield at most one exit for each position that has none at the broker, in symbol order.
+
+    A stop, flatten or liquidation does not wait for a signal exit that is held for review.
 
     None at or after the close: the order would wait for the next open.
     """
     if view.seconds_to_close <= 0:
         return
     sells = {signal.symbol: signal for signal in signals if signal.direction < 0}
-    leaving = {life.intent.symbol for life in view.lives if life.intent.purpose.reduces}
+    under_way = [life for life in view.lives if life.intent.purpose.reduces]
+    leaving = {life.intent.symbol for life in under_way if life.state is not IntentState.HELD}
+    waiting = {life.intent.symbol for life in under_way} - leaving
     for symbol, held in sorted(view.positions.items()):
         if symbol in leaving:
             continue
         why = _why_exit(held, view, sells.get(symbol), limits)
         if why is not None:
             purpose, strategy, reason = why
+            if symbol in waiting and purpose.reviewed:
+                continue  # it waits for its review already; only protection goes past it
             yield Proposal(
                 strategy=strategy,
                 symbol=symbol,

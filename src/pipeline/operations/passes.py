@@ -6,7 +6,7 @@ Any number of drivers may call the same procedure for the same instant: one does
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -55,16 +55,17 @@ def trading_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> 
     A tick or monitor that finds the lock busy skips itself, never queues; other procedures wait.
     """
     run = _new(desk, procedure, instant, driver)
-    wait = 0.0 if procedure in GRACE else _LOCK_WAIT_SECONDS
-    try:
-        with desk.lock.hold(wait):
-            desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
-            with _recorded(desk, run):
-                yield run
-    except LockBusy as error:
-        run.skipped = f"overlap: {error}"
-        _record(desk, run, "overlapped", run.skipped)
-        yield run
+    with ExitStack() as held:
+        try:
+            held.enter_context(desk.lock.hold(0.0 if procedure in GRACE else _LOCK_WAIT_SECONDS))
+        except LockBusy as error:
+            run.skipped = f"overlap: {error}"
+            _record(desk, run, "overlapped", run.skipped)
+            yield run
+            return
+        desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
+        with _recorded(desk, run):
+            yield run
 
 
 @contextmanager
@@ -93,15 +94,17 @@ def moment(desk: Desk, run: Pass) -> datetime:
 def _new(desk: Desk, procedure: str, instant: datetime, driver: str) -> Pass:
     local = instant.astimezone(desk.zone)
     session = desk.sessions.at_or_after(local.date())
-    return Pass(procedure, session, instant, driver, desk.clock.now(), desk.journal.read().seq)
+    holiday = f"no session on {local.date()}" if session.day != local.date() else ""
+    began, since = desk.clock.now(), desk.journal.read().seq
+    return Pass(procedure, session, instant, driver, began, since, holiday)
 
 
 @contextmanager
 def _recorded(desk: Desk, run: Pass) -> Iterator[None]:
-    run.skipped = _reason_to_skip(run)
+    run.skipped = run.skipped or _reason_to_skip(run)
     if not run.skipped:
         run.skipped = _claim(desk, run)
-    elif not run.skipped.startswith("early"):
+    elif not run.skipped.startswith(("early", "no session")):
         _record(desk, run, "skipped", run.skipped)
     if run.skipped:
         yield

@@ -153,6 +153,7 @@ def record_decisions(desk: Desk, market: Market, judged: Sequence[Judged], now: 
 
 def _planned(desk: Desk, judged: Judged, now: datetime) -> bool:
     """Journal the intent; a decision already taken, or forbidden meanwhile, is left alone."""
+    _make_way(desk, judged, now)
     try:
         desk.journal.append(Kind.INTENT, encode(judged.intent), now)
     except AppendRefused as error:
@@ -160,6 +161,16 @@ def _planned(desk: Desk, judged: Judged, now: datetime) -> bool:
             return False
         raise
     return True
+
+
+def _make_way(desk: Desk, judged: Judged, now: datetime) -> None:
+    """Before an exit: give up one that is still held, and cancel what is left of the entry."""
+    if not judged.proposal.purpose.reduces:
+        return
+    for life in desk.journal.read().open_lives:
+        superseded = life.state is IntentState.HELD or not life.intent.purpose.reduces
+        if life.intent.symbol == judged.proposal.symbol and superseded:
+            cancel(desk, life.intent.id, f"{judged.proposal.purpose.value}: {judged.proposal.reason}", now)
 
 
 def _verdict_data(judged: Judged, market: Market) -> dict[str, object]:

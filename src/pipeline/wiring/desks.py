@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipeline.adapters.calendar import CachedCalendar
+from pipeline.adapters.clocks import HurryingPacer, SleepingPacer, VirtualPacer
 from pipeline.adapters.duckdb_store.store import DuckStore
 from pipeline.adapters.file_lock import FileLock
 from pipeline.adapters.journal import FileJournal
@@ -42,9 +43,15 @@ def open_desk(config: str | Path) -> Desk:
     return _opened(config).desk
 
 
-def open_pacer(config: str | Path) -> Pacer:
-    """Return what lets the desk's time pass."""
-    return _opened(config).connection.pacer
+def open_pacer(config: str | Path, speed: float | None = None) -> Pacer:
+    """Return what lets the desk's time pass.
+
+    ``speed`` is for a rehearsal whose clock runs by itself; without it a rehearsal's clock is moved.
+    """
+    opened = _opened(config).connection
+    if speed is None or not isinstance(opened.pacer, VirtualPacer):
+        return opened.pacer
+    return HurryingPacer(opened.clock, opened.pacer, SleepingPacer(opened.clock, speed))
 
 
 class _Renderer:
@@ -145,7 +152,8 @@ def journal_path(home: Path, account: str) -> Path:
 
 def open_journal(home: Path, account: str) -> FileJournal:
     """Return an account's journal. Raises JournalCorrupt at the first reading."""
-    return FileJournal(journal_path(home, account))
+    path = journal_path(home, account)
+    return FileJournal(path, FileLock(path.with_suffix(".lock")))
 
 
 def open_store(home: Path) -> DuckStore:

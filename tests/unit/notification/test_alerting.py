@@ -64,9 +64,16 @@ class Desk:
         return [(r.data["channel"], r.data["outcome"]) for r in records if r.kind is Kind.DELIVERED]
 
 
+def a_journal(path: Path) -> FileJournal:
+    return FileJournal(path, FileLock(path.with_suffix(".lock")))
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(FileJournal(tmp_path / "journal.jsonl"), FileLock(tmp_path / "deliver.lock"))
+    return Desk(
+        a_journal(tmp_path / "journal.jsonl"),
+        FileLock(tmp_path / "deliver.lock"),
+    )
 
 
 def an_alert(event: str = "poor_execution", subject: str = "SPY", second: int = 0) -> Alert:
@@ -83,7 +90,7 @@ def test_the_same_alert_is_told_once(desk: Desk) -> None:
     assert reports == [DeliveryReport(posted=1, settled=1), DeliveryReport(), DeliveryReport()]
     assert recorder.posts == [an_alert()]
     assert desk.outcomes() == [("recorder", "sent")]
-    assert FileJournal(desk.journal.path).read().outbox == {}
+    assert a_journal(desk.journal.path).read().outbox == {}
 
 
 def test_a_storm_is_merged_and_spaced_but_critical_alerts_go_out_first_and_each(desk: Desk) -> None:
@@ -213,7 +220,7 @@ def test_the_background_deliverer_posts_while_appends_never_wait_for_a_slow_chan
             super().post(alert)
 
     slow = Slow()
-    journal, clock = FileJournal(tmp_path / "journal.jsonl"), Time()
+    journal, clock = a_journal(tmp_path / "journal.jsonl"), Time()
     deliverer = Deliverer(
         journal, (Channel(slow, 0.0),), clock, FileLock(tmp_path / "deliver.lock"), time.monotonic
     )
@@ -236,7 +243,10 @@ def test_the_background_deliverer_posts_while_appends_never_wait_for_a_slow_chan
 
 def test_flush_returns_when_everybody_has_heard(tmp_path: Path) -> None:
     """Two alerts, one channel: flush says True and the outbox is empty."""
-    journal, lock = FileJournal(tmp_path / "journal.jsonl"), FileLock(tmp_path / "deliver.lock")
+    journal, lock = (
+        a_journal(tmp_path / "journal.jsonl"),
+        FileLock(tmp_path / "deliver.lock"),
+    )
     deliverer = Deliverer(journal, (Channel(Recorder(), 0.0),), Time(), lock, time.monotonic)
     raise_alert(journal, an_alert())
     raise_alert(journal, an_alert(second=1))

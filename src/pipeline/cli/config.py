@@ -1,0 +1,121 @@
+"""`config check` and `config show`: what a configuration says, what is wrong with it, what is legal but wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from pipeline.cli.exits import Exit
+from pipeline.cli.options import Json
+from pipeline.cli.output import console, print_json, table
+from pipeline.domain.formatting import count
+from pipeline.errors import ConfigurationError
+from pipeline.settings.findings import Finding
+from pipeline.settings.models.root import Settings
+
+app = typer.Typer(help="Check and show configurations.", no_args_is_help=True, add_completion=False)
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE…", help="Merged left to right, later over earlier.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Laid over the files; may be repeated.")
+]
+Phase = Annotated[
+    str | None, typer.Option("--phase", help="Overlay beside the last file, as in paper_trading.")
+]
+_WORDS = {"error": ("ERROR", "bold red"), "warning": ("WARNING", "yellow"), "info": ("INFO", "")}
+
+
+@app.command()
+def check(
+    files: Files,
+    overrides: Overrides = None,
+    phase: Phase = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print errors (exit 2), and what is legal but wrong: exit 1 where it cannot work as written."""
+    from pipeline.settings.lint import lint
+
+    try:
+        settings = _read(files, overrides, phase)
+    except ConfigurationError as error:
+        _print_errors(error, as_json)
+        raise typer.Exit(Exit.USAGE) from error
+    findings = lint(settings)
+    if as_json:
+        print_json({"errors": [], "findings": findings})
+    else:
+        _print_findings(settings, findings)
+    failing = ("error", "warning") if strict else ("error",)
+    if any(finding.severity in failing for finding in findings):
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def show(files: Files, overrides: Overrides = None, phase: Phase = None, as_json: Json = False) -> None:
+    """Print the effective configuration: defaults filled in, variables expanded, secrets as dots."""
+    import yaml
+
+    from pipeline.settings.effective import redacted
+
+    settings = redacted(_read(files, overrides, phase))
+    if as_json:
+        print_json(settings)
+    else:
+        typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _read(files: list[Path], overrides: list[str] | None, phase: str | None) -> Settings:
+    from pipeline.settings.loading import read_settings
+
+    return read_settings(files, overrides or (), phase=phase)
+
+
+def _print_errors(error: ConfigurationError, as_json: bool) -> None:
+    from pipeline.settings.problems import ConfigurationErrors
+
+    errors = error.errors if isinstance(error, ConfigurationErrors) else (error,)
+    if as_json:
+        rows = [
+            {
+                "where": one.where,
+                "key": one.key,
+                "value": None if one.value is None else str(one.value),
+                "remedy": one.remedy,
+            }
+            for one in errors
+        ]
+        print_json({"errors": rows, "findings": []})
+        return
+    out = console()
+    out.print(f"{count(len(errors), 'error')}: this configuration cannot be used")
+    out.print(table("*WHERE *KEY *WHAT", [(one.where or "–", _key(one), one.remedy) for one in errors]))
+
+
+def _key(error: ConfigurationError) -> str:
+    return error.key if error.value is None else f"{error.key} = {error.value!r}"
+
+
+def _print_findings(settings: Settings, findings: tuple[Finding, ...]) -> None:
+    from pipeline.settings.connection import broker, mode
+
+    out = console()
+    symbols = ", ".join(settings.data.symbols)
+    out.print(f"{mode(settings).label} · {broker(settings)} · {symbols} · no errors, {_counted(findings)}")
+    for finding in findings:
+        word, style = _WORDS[finding.severity]
+        out.print()
+        out.print(Text.assemble((word, style), f" {finding.code}: {', '.join(finding.keys)}"))
+        out.print(f"  {finding.message}. {finding.remedy}")
+
+
+def _counted(findings: tuple[Finding, ...]) -> str:
+    severities = [finding.severity for finding in findings]
+    parts = [count(severities.count(one), one) for one in ("error", "warning") if one in severities]
+    notes = severities.count("info")
+    return ", ".join(parts + ([count(notes, "note")] if notes else [])) or "nothing to remark"

@@ -1,0 +1,120 @@
+"""`pnl` and `incidents`: past sessions, from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.options import Account, Home, Json
+from pipeline.cli.output import console, print_json, table
+from pipeline.cli.place import Place, configured, find_place
+from pipeline.cli.status_lines import day_and_time
+from pipeline.domain.formatting import count, money, one_line, percent, signed_money, signed_percent
+from pipeline.domain.money import to_money
+from pipeline.wiring.desks import open_store
+
+if TYPE_CHECKING:
+    from pipeline.adapters.duckdb_store.store import DuckStore
+
+PNL = """
+SELECT session, start_equity, close_equity, deposits, pnl, pnl_ppm, realized, fees, turnover, fills,
+    max_drawdown_ppm
+FROM daily_pnl ORDER BY session DESC LIMIT ?
+"""
+INCIDENTS = """
+SELECT occurred_at, session, kind, severity, subject, text FROM incidents ORDER BY seq DESC LIMIT ?
+"""
+Row = Mapping[str, Any]
+
+
+def caught_up_store(place: Place) -> DuckStore:
+    """Return the store, holding everything that the journal says by now.
+
+    Raises:
+        StoreUnavailable: held by another process.
+    """
+    store = open_store(place.home)
+    store.project(place.journal.records(store.projected()))
+    return store
+
+
+def pnl(
+    home: Home = None,
+    account: Account = None,
+    as_json: Json = False,
+    daily: Annotated[int, typer.Option("--daily", "-n", min=1, help="How many sessions.")] = 10,
+) -> None:
+    """Show profit and loss by session, oldest first; the last line is the sum."""
+    place = find_place(home, account)
+    rows: list[Row] = list(reversed(caught_up_store(place).query(PNL, (daily,))))
+    if as_json:
+        print_json([_pnl_data(row) for row in rows])
+        return
+    out = console()
+    if not rows:
+        out.print(f"{place.badge} · no session has a snapshot yet")
+        return
+    out.print(f"{place.badge} · {count(len(rows), 'session')}, oldest first")
+    cells = [_pnl_cells(row) for row in rows]
+    if len(rows) > 1:
+        cells.append(_sum_cells(rows))
+    out.print(table("SESSION >P&L >% >REALIZED >FEES >MAX_DD >FILLS >CLOSE", cells))
+    out.print("P&L is after fees and without deposits; realized is before fees")
+
+
+def _pnl_cells(row: Row) -> tuple[str, ...]:
+    return (
+        str(row["session"]),
+        signed_money(to_money(row["pnl"])),
+        signed_percent(int(row["pnl_ppm"] or 0)),
+        signed_money(to_money(row["realized"])),
+        money(to_money(row["fees"])),
+        percent(-int(row["max_drawdown_ppm"] or 0)),
+        f"{row['fills']:,}",
+        money(to_money(row["close_equity"])),
+    )
+
+
+def _sum_cells(rows: list[Row]) -> tuple[str, ...]:
+    def total(name: str) -> int:
+        return to_money(sum((row[name] for row in rows), Decimal(0)))
+
+    fills, deepest = sum(row["fills"] for row in rows), max(int(row["max_drawdown_ppm"] or 0) for row in rows)
+    profit = signed_money(total("pnl")), "", signed_money(total("realized")), money(total("fees"))
+    return "sum", *profit, percent(-deepest), f"{fills:,}", ""
+
+
+def _pnl_data(row: Row) -> dict[str, Any]:
+    shown = {name: row[name] for name in row if not name.endswith("_ppm")}
+    shown["pnl_fraction"] = Decimal(row["pnl_ppm"] or 0).scaleb(-6)
+    shown["max_drawdown_fraction"] = Decimal(row["max_drawdown_ppm"] or 0).scaleb(-6)
+    return shown
+
+
+def incidents(
+    home: Home = None,
+    account: Account = None,
+    as_json: Json = False,
+    number: Annotated[int, typer.Option("-n", min=1, help="At most this many, the newest.")] = 20,
+) -> None:
+    """Show halts, failed checks and runs, differences, orders in doubt and silences, newest first."""
+    place = find_place(home, account)
+    rows = caught_up_store(place).query(INCIDENTS, (number,))
+    if as_json:
+        print_json(rows)
+        return
+    out, zone = console(), configured(place).zone
+    if not rows:
+        out.print(f"{place.badge} · no incidents")
+        return
+    out.print(f"{place.badge} · {count(len(rows), 'incident')}, newest first")
+    out.print(table("TIME SEVERITY KIND *WHAT", [_incident_cells(row, zone) for row in rows]))
+
+
+def _incident_cells(row: Row, zone: str) -> tuple[str, ...]:
+    what = one_line(f"{row['subject']}: {row['text']}")
+    time = day_and_time(row["occurred_at"], zone).split(" ", 1)[1].rsplit(" ", 1)[0]
+    return time, str(row["severity"]).upper(), str(row["kind"]).replace("_", " "), what

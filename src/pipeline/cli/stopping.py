@@ -1,0 +1,204 @@
+"""`halt`, `flatten` and `veto`. A stop is persisted before anything else is tried, and needs the journal alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.asking import confirm
+from pipeline.cli.exits import Exit, disk_sentence, exit_code, sentence
+from pipeline.cli.group import complain
+from pipeline.cli.options import Account, Home, Reason
+from pipeline.cli.place import Place, desk_of, every_place, find_place, who, written_time
+from pipeline.cli.standing import held_for_review, live_at_broker
+from pipeline.cli.status_lines import order_text
+from pipeline.domain.formatting import count
+from pipeline.domain.journal import Kind
+from pipeline.domain.orders import IntentState, OrderLife
+from pipeline.errors import AppendRefused, LockBusy, MarketdayError, UsageError
+from pipeline.operations import emergency
+
+if TYPE_CHECKING:
+    from pipeline.operations.desk import Desk
+
+_NEEDS_REASON = "a reason is needed: give --reason 'why', it stands in the journal for good"
+
+
+def halt(
+    reason: Reason = "",
+    cancel: Annotated[
+        bool, typer.Option("--cancel/--no-cancel", help="Ask the broker to cancel open orders.")
+    ] = True,
+    home: Home = None,
+) -> None:
+    """Stop every account of the folder: nothing new is sent until `resume`. Orders open now are cancelled.
+
+    It works with the broker, the store and Prefect down. What is held stays held: `flatten` sells it.
+    """
+    _require(reason)
+    codes = [_halt_one(place, reason, cancel) for place in every_place(home)]
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _halt_one(place: Place, reason: str, cancel: bool) -> int:
+    """Stop one account. What goes wrong in it must not keep the others from being stopped."""
+    try:
+        fresh = emergency.halt(place.journal, reason, who(), written_time(place))
+    except MarketdayError as error:
+        return _not_stopped(place, sentence(error), exit_code(error))
+    except OSError as error:
+        return _not_stopped(place, disk_sentence(error), Exit.UNREACHABLE)
+    _tell_persisted(place, fresh)
+    _veto_held(place, f"halted: {reason}")
+    waiting = live_at_broker(place.journal.read())
+    if not waiting:
+        typer.echo("no order is open at the broker")
+        return Exit.FINE
+    if not cancel:
+        typer.echo(f"{count(len(waiting), 'order')} stay open at the broker, as --no-cancel asks")
+        return Exit.FINE
+    return _cancel(place, reason)
+
+
+def _not_stopped(place: Place, why: str, code: int) -> int:
+    complain(
+        f"{place.account} is NOT halted by this command: {why} If it may be trading, end its session process and "
+        "cancel its orders on the broker's page."
+    )
+    return code
+
+
+def _tell_persisted(place: Place, fresh: bool) -> None:
+    ledger = place.journal.read()
+    state = ledger.state
+    said = "persisted" if fresh else f"was {state.state.name} already, by {state.by}: {state.reason};"
+    typer.echo(
+        f"{place.badge} · {place.account} · {state.state.name}: {said} record {ledger.seq} of the journal"
+    )
+
+
+def _veto_held(place: Place, reason: str) -> None:
+    """Give up what waits for review: it is at no broker, so the journal alone is enough."""
+    given_up = 0
+    for life in held_for_review(place.journal.read()):
+        try:
+            _give_up(place, life, reason)
+        except AppendRefused:
+            continue  # the guard says that it moved on meanwhile: if it is live, it is cancelled next
+        given_up += 1
+    if given_up:
+        typer.echo(f"{count(given_up, 'held order')} given up")
+
+
+def _give_up(place: Place, life: OrderLife, reason: str) -> None:
+    place.journal.append(Kind.VETOED, {"intent_id": life.intent.id, "reason": reason}, written_time(place))
+
+
+def _cancel(place: Place, reason: str) -> int:
+    """Ask the broker to cancel; the stop stands whatever it answers."""
+    try:
+        desk = desk_of(place)  # only now is the broker's SDK imported
+        asked, failed = emergency.cancel_open(desk, reason, desk.clock.now())
+        left = _still_open(desk)
+    except MarketdayError as error:
+        left = len(live_at_broker(place.journal.read()))
+        _tell_unconfirmed(left, sentence(error))
+        return exit_code(error)
+    typer.echo(
+        f"{count(asked + failed, 'cancel')} asked for, {asked + failed - left} confirmed by the broker"
+    )
+    if left:
+        _tell_unconfirmed(left, "the broker did not confirm yet.")
+        return Exit.UNREACHABLE
+    return Exit.FINE
+
+
+def _still_open(desk: Desk) -> int:
+    """Return how many orders the broker does not call final; asks and writes nothing."""
+    left = 0
+    for life in live_at_broker(desk.journal.read()):
+        order = desk.broker.fetch_order(life.intent.id)
+        left += order is not None and not order.state.terminal
+    return left
+
+
+def _tell_unconfirmed(left: int, why: str) -> None:
+    complain(
+        f"trading is stopped, but {count(left, 'cancel')} {'is' if left == 1 else 'are'} UNCONFIRMED: {why} "
+        "Every later pass asks again; `marketday orders` shows them. If it is urgent, cancel them on the broker's page."
+    )
+
+
+def flatten(reason: Reason = "", home: Home = None, account: Account = None) -> None:
+    """Cancel every order, sell every position, then stay halted. With real money it wants a typed phrase."""
+    _require(reason)
+    place = find_place(home, account)
+    confirm(place, "flatten")
+    fresh = emergency.flatten(place.journal, reason, who(), written_time(place))
+    _tell_persisted(place, fresh)
+    _veto_held(place, f"flatten: {reason}")
+    ledger = place.journal.read()
+    if not ledger.positions and not live_at_broker(ledger):
+        typer.echo("nothing is held and no order is open; the next pass turns this into HALTED")
+        return
+    _close_now(place)
+
+
+def _close_now(place: Place) -> None:
+    from pipeline.operations.liquidating import liquidate
+    from pipeline.operations.passes import urgent_pass
+
+    desk = desk_of(place)
+    try:
+        with urgent_pass(desk, "emergency-stop", "command line") as run:
+            done = liquidate(desk, run)
+    except LockBusy:
+        typer.echo("the running session holds the account: its next pass cancels and sells")
+        return
+    typer.echo(
+        f"{count(done.cancelled, 'order')} cancelled, {done.sent} of {count(done.wanted, 'exit')} sent"
+    )
+    if done.flat:
+        typer.echo("flat: nothing is held any more")
+    else:
+        typer.echo("not flat yet: later passes go on until it is; watch `marketday status --watch`")
+
+
+def veto(
+    intent: Annotated[str, typer.Argument(metavar="INTENT", help="Its id, or the beginning of it.")],
+    reason: Reason = "",
+    home: Home = None,
+    account: Account = None,
+) -> None:
+    """Give up one order that waits for review, before it is sent."""
+    _require(reason)
+    place = find_place(home, account)
+    life = _find(place, intent)
+    _give_up(place, life, f"vetoed by {who()}: {reason.strip()}")
+    typer.echo(f"{place.badge} · vetoed {life.intent.id}: {order_text(life.intent)} will not be sent")
+
+
+def _find(place: Place, wanted: str) -> OrderLife:
+    lives = place.journal.read().lives
+    found = [life for key, life in lives.items() if key.startswith(wanted)]
+    held = [life.intent.id for life in held_for_review(place.journal.read())]
+    waiting = f"held now: {', '.join(held)}" if held else "nothing is held for review now"
+    if len(found) != 1:
+        what = "no order begins with" if not found else f"{len(found)} orders begin with"
+        raise UsageError(f"{what} {wanted!r}; {waiting}")
+    state = found[0].state
+    if state.at_broker:
+        raise UsageError(
+            f"{found[0].intent.id} is at the broker already ({state}): `marketday halt --reason …` cancels every "
+            "open order"
+        )
+    if state not in (IntentState.HELD, IntentState.PLANNED):
+        raise UsageError(f"{found[0].intent.id} is {state} already: there is nothing to veto; {waiting}")
+    return found[0]
+
+
+def _require(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError(_NEEDS_REASON)

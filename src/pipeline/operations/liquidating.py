@@ -1,0 +1,51 @@
+"""Closing everything now: one pass of recovery, cancels and exits, when no session process would do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.operations.climbing import note_silence
+from pipeline.operations.desk import Desk
+from pipeline.operations.observing import observe_quotes
+from pipeline.operations.passes import Pass, moment
+from pipeline.operations.recovery import recover
+from pipeline.operations.telling import tell
+from pipeline.operations.trading import (
+    cancel_what_must_go,
+    judge,
+    record_decisions,
+    send_now,
+    settle_liquidation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What one pass did: orders cancelled, exits wanted and sent; ``flat``: nothing is held any more."""
+
+    cancelled: int
+    wanted: int
+    sent: int
+    flat: bool
+
+
+def liquidate(desk: Desk, run: Pass) -> Closing:
+    """Cancel what is open and send an exit for what is held; later passes finish what this one cannot.
+
+    The state must be LIQUIDATING already: the gates let exits through because of it.
+
+    Raises:
+        BrokerUnavailable, DataUnavailable: not answered; the next pass goes on.
+    """
+    recover(desk, moment(desk, run))
+    market = observe_quotes(desk, run.instant)
+    note_silence(desk, False, moment(desk, run))
+    cancelled = cancel_what_must_go(desk, moment(desk, run))
+    recover(desk, moment(desk, run))
+    judged = judge(desk, run.session, market, ())
+    ready = record_decisions(desk, market, judged, moment(desk, run))
+    sent = sum(send_now(desk, intent_id, moment(desk, run)) for intent_id in ready)
+    recover(desk, moment(desk, run))
+    settle_liquidation(desk, moment(desk, run))
+    tell(desk, run.since)
+    return Closing(cancelled, len(judged), sent, not desk.journal.read().positions)
