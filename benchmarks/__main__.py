@@ -49,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     found = {names[0]: _here(names[0], scale)} if len(names) == 1 else _apart(names, scale)
     if asked.save:
         asked.save.write_text(json.dumps({k: [dataclasses.asdict(r) for r in v] for k, v in found.items()}))
-    missed = [f"{name}: {row.what.strip()}" for name, rows in found.items() for row in rows if row.met is False]
+    missed = [
+        f"{name}: {row.what.strip()}" for name, rows in found.items() for row in rows if row.met is False
+    ]
     for one in missed:
         print(f"missed: {one}", file=sys.stderr)
     return 1 if missed else 0

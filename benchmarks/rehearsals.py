@@ -1,4 +1,4 @@
-"""A rehearsal to measure on: an exchange with any number of symbols, a desk, and optionally Prefect's server."""
+"""A rehearsal to measure on: an exchange with any number of symbols, a desk, and Prefect's server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bars import names
 from pipeline.cli.servers import Child, free_port, prefect_environment, start_prefect, wait_healthy
 from pipeline.operations.desk import Desk
 from pipeline.ports import Pacer
@@ -34,7 +35,7 @@ class Rehearsal:
     pacer: Pacer
 
     async def begin(self) -> list[datetime]:
-        """Carry out the session up to its first tick, without Prefect, and return the instants of its ticks."""
+        """Carry out the session up to its first tick, without Prefect; return its ticks' instants."""
         from tasks.calling import directly
 
         session = self.desk.sessions.at_or_after(DAY)
@@ -48,7 +49,9 @@ class Rehearsal:
 
     async def _run(self, call: Callable[..., Awaitable[Any]], name: str, instant: datetime) -> None:
         await self.pacer.wait_until(instant)
-        await import_module(f"flows.{name.replace('-', '_')}").body(call, str(self.config), instant, "benchmark")
+        await import_module(f"flows.{name.replace('-', '_')}").body(
+            call, str(self.config), instant, "benchmark"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,11 @@ def rehearsal(symbols: int) -> Iterator[Rehearsal]:
 
 def _many(home: Path, count: int) -> Path:
     """Write an overlay with ``count`` symbols, AAA and on."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    names = [letters[n // 676] + letters[n // 26 % 26] + letters[n % 26] for n in range(count)]
+    symbols = names(count)
     profile = {"price": 100, "annual_volatility": 0.25, "correlation": 0.6, "daily_volume": 5_000_000}
     overlay = {
-        "data": {"symbols": names},
-        "rehearsal": {"symbols": dict.fromkeys(names, profile)},
+        "data": {"symbols": symbols},
+        "rehearsal": {"symbols": dict.fromkeys(symbols, profile)},
     }
     path = home / "many.yaml"
     path.write_text(json.dumps(overlay))  # JSON is YAML

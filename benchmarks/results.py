@@ -95,8 +95,8 @@ class Scale:
 
 
 def note(what: str, ours: float, unit: str, other: float | None = None, name: str = "") -> Row:
-    """Return a row that explains and claims nothing."""
-    ratio = ours / other if other else None
+    """Return a row that explains and claims nothing; its ratio is the larger number to the smaller one."""
+    ratio = max(ours, other) / min(ours, other) if other else None
     return Row(what, ours, unit, other, name, ratio)
 
 

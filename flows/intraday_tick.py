@@ -6,7 +6,7 @@ from datetime import datetime
 
 from prefect import flow
 
-from pipeline.operations.trading import judge, signals_of
+from pipeline.operations.trading import judge, record_decisions, signals_of
 from tasks import trading as steps
 from tasks.calling import Call, through_prefect
 from tasks.running import Summary, named, trading
@@ -37,7 +37,7 @@ async def body(call: Call, config: str, tick: datetime | None, driver: str) -> S
         await call(steps.keep_limits, desk, run, market)
         signals = signals_of(desk, market)
         judged = judge(desk, run.session, market, signals)
-        for intent_id in await call(steps.record_decisions, desk, run, market, judged):
+        for intent_id in record_decisions(desk, run, market, judged):
             await call(steps.send_intent, desk, run, intent_id)
         await call(steps.close_tick, desk, run, market, signals, judged)
     return run.result()

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from prefect import flow
 
-from pipeline.operations.trading import judge
+from pipeline.operations.telling import tell
+from pipeline.operations.trading import judge, record_decisions
 from tasks import trading as steps
 from tasks.calling import Call, through_prefect
 from tasks.running import Summary, named, trading
@@ -35,7 +36,7 @@ async def body(call: Call, config: str, at: datetime | None, driver: str) -> Sum
         market = await call(steps.fetch_quotes, desk, run)
         await call(steps.keep_limits, desk, run, market)
         judged = judge(desk, run.session, market, ())
-        for intent_id in await call(steps.record_decisions, desk, run, market, judged):
+        for intent_id in record_decisions(desk, run, market, judged):
             await call(steps.send_intent, desk, run, intent_id)
-        await call(steps.close_monitor, desk, run)
+        tell(desk, run.since)
     return run.result()

@@ -12,7 +12,6 @@ from pipeline.operations.procedures.registry import run_step
 from pipeline.operations.projecting import project
 from pipeline.operations.reporting import Written, deliver_report
 from pipeline.operations.telling import tell
-from pipeline.operations.trading import cancel_what_must_go
 from pipeline.wiring.desks import open_desk
 from tasks.calling import once, reads
 
@@ -60,7 +59,6 @@ async def stop(config: str, reason: str, close_positions: bool) -> bool:
 async def cancel_orders(desk: Desk, run: Pass, reason: str) -> int:
     """Ask to cancel every open order. Harmless to repeat: an order already final stays so."""
     asked, failed = emergency.cancel_open(desk, reason, moment(desk, run))
-    asked += cancel_what_must_go(desk, moment(desk, run))
     run.summary |= {"cancels": asked, "unconfirmed": failed}
     return failed
 

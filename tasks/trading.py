@@ -54,16 +54,6 @@ async def keep_limits(desk: Desk, run: Pass, market: Market) -> None:
     run.summary |= {"released": released, "expired": expired, "state": condition.state.name}
 
 
-@task(**once())
-async def record_decisions(
-    desk: Desk, run: Pass, market: Market, judged: Sequence[Judged]
-) -> tuple[str, ...]:
-    """Journal verdicts and intents before anything is sent; return what may be sent at once."""
-    ready = trading.record_decisions(desk, market, judged, moment(desk, run))
-    run.summary["wanted"] = len(judged)
-    return ready
-
-
 @task(**once(), task_run_name="send {intent_id}")
 async def send_intent(desk: Desk, run: Pass, intent_id: str) -> bool:
     """Send one order. Never retried here: an unknown outcome is resolved by recovery, by its id."""
@@ -81,9 +71,3 @@ async def close_tick(
     trading.snapshot(desk, run, market)
     tell(desk, run.since)
     project(desk)
-
-
-@task(**once())
-async def close_monitor(desk: Desk, run: Pass) -> None:
-    """Tell people what the pass did."""
-    tell(desk, run.since)

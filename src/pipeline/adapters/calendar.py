@@ -12,10 +12,13 @@ import warnings
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, overload
 
 from pipeline.domain.session import Session, SessionTable
 from pipeline.errors import ConfigurationError
+
+TYPE_CHECKING = False  # importing ``typing`` costs more than reading the table; type checkers know this name
+if TYPE_CHECKING:
+    from typing import Any
 
 FIRST_DAY = date(2010, 1, 1)
 
@@ -128,13 +131,7 @@ class _Rows(Sequence[Session]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> Session: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Session]: ...
-
-    def __getitem__(self, index: int | slice) -> Session | Sequence[Session]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [_session(row) for row in self._rows[index]]
         return _session(self._rows[index])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pipeline.errors import LockBusy
 
-_POLL_SECONDS = 0.005
+_SHORTEST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.02
 _PID_WIDTH = 20
 
 
@@ -20,10 +21,15 @@ class FileLock:
 
     ``flock`` belongs to the open file, so it survives unrelated opens and closes of any other
     file in this process (POSIX locks do not, FAULTS K12) and ends with the process, kill -9 included.
+
+    Whoever waits stands in a door (a second file) that everybody passes to get the lock: so a
+    busy holder cannot come back before it. Without one, a halt waited half a second behind a
+    single process that appended in a loop, with luck (measured); with it, for one append.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._door = path.with_name(f"{path.name}.door")
 
     @contextmanager
     def hold(self, wait_seconds: float) -> Iterator[None]:
@@ -32,9 +38,9 @@ class FileLock:
         Raises:
             LockBusy: another holder did not let go within ``wait_seconds``.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened(self.path)
         try:
-            self._acquire(descriptor, wait_seconds)
+            self._take_turn(descriptor, time.monotonic() + wait_seconds)
             # Overwritten in place, never emptied first: on a full disk a new block could not be had,
             # and the kill switch takes this lock, too.
             os.pwrite(descriptor, f"{os.getpid()}\n".rjust(_PID_WIDTH).encode(), 0)
@@ -42,17 +48,29 @@ class FileLock:
         finally:
             os.close(descriptor)
 
-    def _acquire(self, descriptor: int, wait_seconds: float) -> None:
-        deadline = time.monotonic() + wait_seconds
+    def _take_turn(self, descriptor: int, deadline: float) -> None:
+        door = self._opened(self._door)
+        try:
+            self._acquire(door, deadline)
+            self._acquire(descriptor, deadline)
+        finally:
+            os.close(door)
+
+    def _acquire(self, descriptor: int, deadline: float) -> None:
+        pause = _SHORTEST_PAUSE
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise LockBusy(str(self.path), self.holder()) from None
-                time.sleep(_POLL_SECONDS)
+                time.sleep(pause)
+                pause = min(_LONGEST_PAUSE, pause * 1.2)
             else:
                 return
+
+    def _opened(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def holder(self) -> str:
         """Return "process N" of the last holder, for messages."""

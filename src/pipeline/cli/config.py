@@ -1,4 +1,4 @@
-"""`config check` and `config show`: what a configuration says, what is wrong with it, what is legal but wrong."""
+"""`config check` and `config show`: what a configuration says, and what is wrong with it."""
 
 from __future__ import annotations
 

@@ -152,6 +152,7 @@ async def _sessions(
                 for day in days:
                     if not _reported(desk, day):
                         await driver.run_session(day)
+                await driver.finish()
         finally:
             deliverer.flush(5.0)
             deliverer.stop()

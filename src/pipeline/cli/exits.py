@@ -69,7 +69,8 @@ def sentence(error: MarketdayError) -> str:
     """Return what happened and what to do about it, as one paragraph."""
     text = str(error).strip()
     remedy = _remedy(error)
-    return f"{text}. {remedy}" if remedy else text
+    ended = text if text.endswith((".", "!", "?")) else f"{text}."
+    return f"{ended} {remedy}".strip()
 
 
 def _remedy(error: MarketdayError) -> str:

@@ -14,10 +14,11 @@ _DAY, _LOOK, _ACT, _KEEP = "The market day", "Look", "Stop and go", "Set up and 
 
 VERBS.update(
     {
-        "demo": Verb("pipeline.cli.demo:demo", "Trade whole sessions on the rehearsal exchange.", _DAY),
-        "up": Verb("pipeline.cli.up:up", "Start the desk: server, session driver, rehearsal exchange.", _DAY),
-        "down": Verb("pipeline.cli.up:down", "Stop what `up` started.", _DAY),
-        "run": Verb("pipeline.cli.session:run", "Run one procedure now, as in `run pre-market`.", _DAY),
+        "demo": Verb("pipeline.cli.day:demo", "Trade whole sessions on the rehearsal exchange.", _DAY),
+        "up": Verb(
+            "pipeline.cli.day:up", "Start the desk: server, session driver, rehearsal exchange.", _DAY
+        ),
+        "down": Verb("pipeline.cli.day:down", "Stop what `up` started.", _DAY),
         "report": Verb("pipeline.cli.reports:report", "Show a session's report.", _DAY),
         "status": Verb(
             "pipeline.cli.status:status", "State, session, equity, positions, orders: now.", _LOOK

@@ -11,6 +11,7 @@ from pipeline.cli.blotter import Execution, executions, total_realized
 from pipeline.cli.options import Account, Home, Json
 from pipeline.cli.output import console, print_json, shares, table
 from pipeline.cli.place import configured, find_place, shown_time
+from pipeline.cli.standing import held_for_review
 from pipeline.cli.status import order_data
 from pipeline.cli.status_lines import day_and_time
 from pipeline.domain.formatting import (
@@ -50,6 +51,8 @@ def orders(
     out.print(f"{place.badge} · {count(len(lives), 'order')}, oldest first")
     rows = [(*_order_cells(life, zone), _order_note(life, now, zone)) for life in lives]
     out.print(table("DECIDED SYMBOL SIDE PURPOSE >QTY >FILLED STATE *NOTE", rows))
+    for life in held_for_review(ledger):
+        out.print(f"marketday veto {life.intent.id} --reason '…'")
 
 
 def _order_cells(life: OrderLife, zone: str) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ def _order_note(life: OrderLife, now: datetime, zone: str) -> str:
     intent = life.intent
     if life.state is IntentState.HELD and intent.release_at is not None:
         left = duration(max(0.0, (intent.release_at - now).total_seconds()))
-        return f"goes out {time_of_day(intent.release_at, zone)} ({left}); veto {intent.id}"
+        return f"goes out {time_of_day(intent.release_at, zone)} ({left})"
     if life.cancel_requested and not life.state.terminal:
         return "cancel asked for, not confirmed"
     if life.state.terminal and life.state is not IntentState.FILLED:

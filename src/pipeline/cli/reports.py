@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.history import caught_up_store
-from pipeline.cli.options import Account, Home, Json
+from pipeline.cli.options import Home, Json
 from pipeline.cli.output import print_json
 from pipeline.cli.place import configured, find_place, shown_time
 from pipeline.domain.formatting import long_date, signed_money
@@ -26,13 +26,12 @@ def report(
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print it as Markdown.")] = False,
     home: Home = None,
-    account: Account = None,
     as_json: Json = False,
 ) -> None:
     """Write a session's report as one HTML file, and print its verdict and where it is."""
     from pipeline.wiring.offline import session_report
 
-    place = find_place(home, account)
+    place = find_place(home)
     found, ledger = configured(place), place.journal.read()
     if found.settings is None:
         raise ConfigurationError("files", None, found.trouble, str(place.desk_file))

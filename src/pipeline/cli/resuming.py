@@ -91,9 +91,7 @@ def reconcile(home: Home = None, account: Account = None, as_json: Json = False)
         out.print(table("KIND SYMBOL >LEDGER >BROKER *WHAT", rows))
     else:
         ledger = desk.journal.read()
-        holds = count(len(ledger.positions), "position")
-        typer.echo(
-            f"{place.badge} · ledger equals broker: {holds}, {len(ledger.open_lives)} orders, cash to the cent"
-        )
+        holds, open_now = count(len(ledger.positions), "position"), count(len(ledger.open_lives), "order")
+        typer.echo(f"{place.badge} · ledger equals broker: {holds}, {open_now} open, cash to the cent")
     if found:
         raise typer.Exit(Exit.FAILED)

@@ -27,7 +27,7 @@ class Row:
     Attributes:
         actual: None where nothing is measured now; unit: "ppm", "count", "seconds" or "money".
         then: what happens at it.
-        floor: whether it is a least instead of a most; cap: whether it may be used up without anything happening.
+        floor: whether it is a least instead of a most; cap: whether it may be used up, not passed.
     """
 
     name: str

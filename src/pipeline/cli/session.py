@@ -33,6 +33,7 @@ PLAN = "plan-session"
 BEGIN_SECONDS = 3.0
 """How long after its instant a Prefect run may take to begin before its body is run without it."""
 _SETTLE_SECONDS = 2.0
+_FAREWELL_SECONDS = 15.0
 
 Told = Callable[[str, datetime, Summary], None]
 
@@ -133,6 +134,11 @@ class Driver:
         )
         await asyncio.wait({run})
         return run.exception() or run.result()
+
+    async def finish(self) -> None:
+        """Give Prefect a while to take the news of runs that are done."""
+        if self.late:
+            await asyncio.wait(self.late, timeout=_FAREWELL_SECONDS)
 
     def _keep(self, run: asyncio.Future[Any]) -> None:
         """Hold on to a run that Prefect has not finished with, so that its end is heard."""

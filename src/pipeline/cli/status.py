@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -114,12 +115,15 @@ def _valued(view: View) -> str:
 
 def _watch(place: Place) -> None:
     out = console()
-    while True:
-        view = look(place)
-        out.clear()
-        _print(view)
-        out.print(f"\nagain every {_REFRESH_SECONDS:.0f} s; Ctrl-C ends this view, not the desk", style="dim")
-        time.sleep(_REFRESH_SECONDS)
+    with suppress(KeyboardInterrupt):
+        while True:
+            view = look(place)
+            out.clear()
+            _print(view)
+            out.print(
+                f"\nagain every {_REFRESH_SECONDS:.0f} s; Ctrl-C ends this view, not the desk", style="dim"
+            )
+            time.sleep(_REFRESH_SECONDS)
 
 
 def _print(view: View) -> None:

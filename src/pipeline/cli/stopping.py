@@ -1,4 +1,4 @@
-"""`halt`, `flatten` and `veto`. A stop is persisted before anything else is tried, and needs the journal alone."""
+"""`halt`, `flatten` and `veto`. A stop is persisted first, and needs the journal alone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.orders import IntentState, OrderLife
 from pipeline.errors import AppendRefused, LockBusy, MarketdayError, UsageError
 from pipeline.operations import emergency
+from pipeline.operations.alerting import raise_alert
+from pipeline.operations.telling import alerts_of
 
 if TYPE_CHECKING:
     from pipeline.operations.desk import Desk
@@ -45,6 +47,7 @@ def halt(
 def _halt_one(place: Place, reason: str, cancel: bool) -> int:
     """Stop one account. What goes wrong in it must not keep the others from being stopped."""
     try:
+        before = place.journal.read().seq
         fresh = emergency.halt(place.journal, reason, who(), written_time(place))
     except MarketdayError as error:
         return _not_stopped(place, sentence(error), exit_code(error))
@@ -52,6 +55,18 @@ def _halt_one(place: Place, reason: str, cancel: bool) -> int:
         return _not_stopped(place, disk_sentence(error), Exit.UNREACHABLE)
     _tell_persisted(place, fresh)
     _veto_held(place, f"halted: {reason}")
+    code = _stop_orders(place, reason, cancel)
+    _tell_people(place, before)
+    return code
+
+
+def _tell_people(place: Place, since: int) -> None:
+    """Journal the alerts of what was just journalled: whoever delivers alerts finds them there."""
+    for found in alerts_of(place.journal.records(since), place.journal.read(), place.badge):
+        raise_alert(place.journal, found)
+
+
+def _stop_orders(place: Place, reason: str, cancel: bool) -> int:
     waiting = live_at_broker(place.journal.read())
     if not waiting:
         typer.echo("no order is open at the broker")
@@ -64,8 +79,8 @@ def _halt_one(place: Place, reason: str, cancel: bool) -> int:
 
 def _not_stopped(place: Place, why: str, code: int) -> int:
     complain(
-        f"{place.account} is NOT halted by this command: {why} If it may be trading, end its session process and "
-        "cancel its orders on the broker's page."
+        f"{place.account} is NOT halted by this command: {why} If it may be trading, end its session "
+        "process and cancel its orders on the broker's page."
     )
     return code
 
@@ -73,10 +88,10 @@ def _not_stopped(place: Place, why: str, code: int) -> int:
 def _tell_persisted(place: Place, fresh: bool) -> None:
     ledger = place.journal.read()
     state = ledger.state
-    said = "persisted" if fresh else f"was {state.state.name} already, by {state.by}: {state.reason};"
-    typer.echo(
-        f"{place.badge} · {place.account} · {state.state.name}: {said} record {ledger.seq} of the journal"
-    )
+    said = f"persisted as record {ledger.seq} of the journal"
+    if not fresh:
+        said = f"it was already, by {state.by}: {state.reason}"
+    typer.echo(f"{place.badge} · {place.account} · {state.state.name}: {said}")
 
 
 def _veto_held(place: Place, reason: str) -> None:
@@ -116,10 +131,16 @@ def _cancel(place: Place, reason: str) -> int:
 
 
 def _still_open(desk: Desk) -> int:
-    """Return how many orders the broker does not call final; asks and writes nothing."""
+    """Return how many orders the broker does not call final yet.
+
+    One whose acknowledgement nobody heard has no broker's id in the journal: the id found here cancels it.
+    """
     left = 0
     for life in live_at_broker(desk.journal.read()):
         order = desk.broker.fetch_order(life.intent.id)
+        if order is not None and not order.state.terminal and not life.order_id:
+            desk.broker.cancel(order.id)
+            order = desk.broker.fetch_order(life.intent.id)
         left += order is not None and not order.state.terminal
     return left
 
@@ -127,7 +148,8 @@ def _still_open(desk: Desk) -> int:
 def _tell_unconfirmed(left: int, why: str) -> None:
     complain(
         f"trading is stopped, but {count(left, 'cancel')} {'is' if left == 1 else 'are'} UNCONFIRMED: {why} "
-        "Every later pass asks again; `marketday orders` shows them. If it is urgent, cancel them on the broker's page."
+        "Every later pass asks again; `marketday orders` shows them. "
+        "If it is urgent, cancel them on the broker's page."
     )
 
 
@@ -136,9 +158,11 @@ def flatten(reason: Reason = "", home: Home = None, account: Account = None) -> 
     _require(reason)
     place = find_place(home, account)
     confirm(place, "flatten")
+    before = place.journal.read().seq
     fresh = emergency.flatten(place.journal, reason, who(), written_time(place))
     _tell_persisted(place, fresh)
     _veto_held(place, f"flatten: {reason}")
+    _tell_people(place, before)
     ledger = place.journal.read()
     if not ledger.positions and not live_at_broker(ledger):
         typer.echo("nothing is held and no order is open; the next pass turns this into HALTED")
@@ -150,13 +174,19 @@ def _close_now(place: Place) -> None:
     from pipeline.operations.liquidating import liquidate
     from pipeline.operations.passes import urgent_pass
 
-    desk = desk_of(place)
     try:
+        desk = desk_of(place)
         with urgent_pass(desk, "emergency-stop", "command line") as run:
             done = liquidate(desk, run)
     except LockBusy:
         typer.echo("the running session holds the account: its next pass cancels and sells")
         return
+    except MarketdayError as error:
+        complain(
+            f"it is persisted, but NOTHING IS SOLD YET: {sentence(error)} A running session tries again at "
+            "every pass; otherwise run this command again, or close the positions on the broker's page."
+        )
+        raise typer.Exit(exit_code(error)) from error
     typer.echo(
         f"{count(done.cancelled, 'order')} cancelled, {done.sent} of {count(done.wanted, 'exit')} sent"
     )
@@ -191,8 +221,8 @@ def _find(place: Place, wanted: str) -> OrderLife:
     state = found[0].state
     if state.at_broker:
         raise UsageError(
-            f"{found[0].intent.id} is at the broker already ({state}): `marketday halt --reason …` cancels every "
-            "open order"
+            f"{found[0].intent.id} is at the broker already ({state}): "
+            "`marketday halt --reason …` cancels every open order"
         )
     if state not in (IntentState.HELD, IntentState.PLANNED):
         raise UsageError(f"{found[0].intent.id} is {state} already: there is nothing to veto; {waiting}")

@@ -43,7 +43,7 @@ def liquidate(desk: Desk, run: Pass) -> Closing:
     cancelled = cancel_what_must_go(desk, moment(desk, run))
     recover(desk, moment(desk, run))
     judged = judge(desk, run.session, market, ())
-    ready = record_decisions(desk, market, judged, moment(desk, run))
+    ready = record_decisions(desk, run, market, judged)
     sent = sum(send_now(desk, intent_id, moment(desk, run)) for intent_id in ready)
     recover(desk, moment(desk, run))
     settle_liquidation(desk, moment(desk, run))

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pipeline.domain.market import Bar, Instrument
 from pipeline.domain.portfolio import Account
 from pipeline.domain.session import Session
-from pipeline.errors import DataUnavailable
 from pipeline.operations.desk import Desk
 
 _SLACK = 2
@@ -118,12 +117,9 @@ def _bars(desk: Desk, session: Session, instant: datetime) -> dict[str, list[Bar
             memory.bars[symbol] = kept + list(_regular(desk, fetched[symbol]))
         memory.fetched_to = instant
     last_start = instant - desk.timeframe.length
-    window = {
+    return {
         symbol: [bar for bar in memory.bars[symbol] if start <= bar.start <= last_start] for symbol in symbols
     }
-    if not any(window.values()):
-        raise DataUnavailable("market data", f"no complete bar of any symbol before {instant:%H:%M:%S}Z")
-    return window
 
 
 def _regular(desk: Desk, bars: Sequence[Bar]) -> list[Bar]:

@@ -141,8 +141,10 @@ def record_tick(
     desk.journal.append(Kind.TICK, data, moment(desk, run))
 
 
-def record_decisions(desk: Desk, market: Market, judged: Sequence[Judged], now: datetime) -> tuple[str, ...]:
-    """Journal each verdict and each intent; return the ids that may be sent at once."""
+def record_decisions(desk: Desk, run: Pass, market: Market, judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Journal each verdict and each intent, before anything is sent; return what may be sent at once."""
+    now = moment(desk, run)
+    run.summary["wanted"] = len(judged)
     ready = []
     for one in judged:
         desk.journal.append(Kind.VERDICT, _verdict_data(one, market), now)

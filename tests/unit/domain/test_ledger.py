@@ -88,7 +88,7 @@ def test_a_deposit_seen_in_equity_before_it_is_recorded_is_not_counted_twice() -
 
 
 def test_a_late_run_of_an_older_session_does_not_turn_the_day_back() -> None:
-    """Prefect replays missed runs in a burst, out of order (FAULTS K7): no second ramp step, no new throttle."""
+    """Prefect replays missed runs in a burst, out of order (FAULTS K7): the ramp and the throttle stay."""
     paper = opened()
     paper.plan_session()
     paper.enter(TradingState.NORMAL, resume=True)

@@ -116,7 +116,7 @@ a_fill = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(fills=st.lists(a_fill, min_size=1, max_size=12), cut=st.integers(0, 12))
 def test_positions_are_the_ledgers_and_money_only_changes_form(
     fills: list[tuple[str, Side, int, int]], cut: int

@@ -69,8 +69,8 @@ def open_database(path: Path | None, files: bool = False) -> Iterator[DuckDBPyCo
         files: whether statements may read other files.
 
     Raises:
-        StoreCorrupt, StoreUnavailable: the file, the disk below it, or a statement.
-        StoreMismatch: a newer Marketday made the file.
+        StoreCorrupt: the file is not what was written.
+        StoreUnavailable: the disk, a statement, or a file that a newer Marketday made.
     """
     import duckdb
 
@@ -119,7 +119,8 @@ def _migrate(connection: DuckDBPyConnection, name: str) -> None:
         done = 0
     known = sorted(_MIGRATIONS.glob("*.sql")) if done < LATEST else []
     if done > LATEST:
-        raise StoreMismatch(name, f"it has schema {done}, this Marketday knows {LATEST}")
+        reason = f"a newer Marketday made it (schema {done}, this one knows {LATEST}): run that one"
+        raise StoreUnavailable(name, reason)
     for script in known[done:]:
         connection.execute("BEGIN")
         connection.execute(

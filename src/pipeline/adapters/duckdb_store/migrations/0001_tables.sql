@@ -60,7 +60,7 @@ CREATE TABLE ticks (
     driver VARCHAR NOT NULL, inputs VARCHAR NOT NULL, symbols BIGINT NOT NULL, signals BIGINT NOT NULL,
     intents BIGINT NOT NULL, state VARCHAR NOT NULL
 );
--- direction: 1 long, 0 flat, -1 short
+-- direction: 1 buy, -1 sell what is held, 0 leave as it is
 CREATE TABLE signals (
     seq BIGINT NOT NULL, session DATE, instant TIMESTAMPTZ NOT NULL, symbol VARCHAR NOT NULL,
     strategy VARCHAR NOT NULL, direction INTEGER NOT NULL, confidence_ppm BIGINT NOT NULL,

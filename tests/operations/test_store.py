@@ -1,0 +1,28 @@
+"""The store is a projection: when it cannot be had, trading goes on, it lags and says so, and it catches up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.operations.desks import at, overlay, rehearsal
+from tests.operations.test_passes import held_elsewhere
+
+
+def test_a_store_held_by_another_process_delays_nothing_but_itself(tmp_path: Path) -> None:
+    """Two ticks trade while a reader holds the store's lock; the third brings it up to date."""
+    with rehearsal(tmp_path, overlay("+SPY 14:35")) as desk:
+        desk.morning()
+        with held_elsewhere(desk.home / "locks" / "store.lock"):
+            summary = desk.tick("14:35")
+            desk.tick("14:36")
+            check = desk.run("intraday-check", at("15:30"))
+        lagged = desk.desk.store.projected()
+        written = desk.ledger.seq
+        desk.tick("15:31")
+        rows = desk.desk.store.query("SELECT count(*) AS fills FROM fills")
+
+        assert summary["sent"] == 1
+        assert int(check["store_behind"]) > 0
+        assert lagged < written
+        assert desk.desk.store.projected() >= written
+        assert rows == ({"fills": 1},)

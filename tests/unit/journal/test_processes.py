@@ -1,0 +1,135 @@
+"""The journal among processes that die, compete and run out of disk."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.file_lock import FileLock
+from pipeline.domain.journal import Kind
+from pipeline.domain.ledger import Ledger
+from pipeline.domain.trading_state import TradingState
+from pipeline.errors import LockBusy
+from tests.unit.domain.making import T0
+from tests.unit.journal.worker import opened
+
+ROOT = Path(__file__).parents[3]
+
+
+def started(*words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.unit.journal.worker", *map(str, words)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+def output_of(process: subprocess.Popen[str]) -> list[str]:
+    said, _ = process.communicate(timeout=60)
+    return said.splitlines()
+
+
+def test_what_was_acknowledged_outlives_a_kill_at_any_moment(tmp_path: Path) -> None:
+    """kill -9, twenty times, into one journal."""
+    path, dice = tmp_path / "demo.jsonl", random.Random(20)
+    acked: list[str] = []
+    for number in range(20):
+        process = started("append", path, f"P{number}", 0)
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        time.sleep(dice.random() * 0.04)
+        process.kill()
+        said += process.communicate(timeout=10)[0]
+        acked.extend(line.strip() for line in said.splitlines(keepends=True) if line.endswith("\n"))
+    kept = {f"{one.seq} {one.data['symbol']} {one.data['reason']}" for one in opened(path).records()}
+
+    assert len(acked) > 40
+    assert set(acked) - kept == set()
+
+
+def test_four_processes_write_one_contiguous_chain(tmp_path: Path) -> None:
+    path = tmp_path / "demo.jsonl"
+    processes = [started("append", path, f"P{number}", 50) for number in range(4)]
+    acked = [line for process in processes for line in output_of(process)]
+    records = opened(path).records()
+
+    assert sorted(int(line.split()[0]) for line in acked) == list(range(1, 201))
+    assert [record.seq for record in records] == list(range(1, 201))
+    for number in range(4):
+        own = [record.data["reason"] for record in records if record.data["symbol"] == f"P{number}"]
+        assert own == [str(each) for each in range(50)]
+
+
+def test_a_halt_from_another_process_is_the_last_word(tmp_path: Path) -> None:
+    path = tmp_path / "demo.jsonl"
+    trader = started("plan", path, "S")
+    assert trader.stdout is not None
+    assert trader.stdout.readline().startswith("sent")
+    person = opened(path)
+    halt = {"state": int(TradingState.HALTED), "reason": "test", "by": "tester", "resume": False}
+    person.append(Kind.STATE, halt, T0)
+
+    assert output_of(trader)[-1] == "refused halted"
+    ledger, after = Ledger(), 0
+    for record in person.records():
+        after += record.kind in (Kind.INTENT, Kind.SENDING) and ledger.state.state.latched
+        ledger.apply(record)
+    assert after == 0
+
+
+def test_a_halt_does_not_starve_behind_a_process_that_never_stops_writing(tmp_path: Path) -> None:
+    """Ten appends against a loop of appends; without a door one of them alone took half a second."""
+    path = tmp_path / "demo.jsonl"
+    writer = started("append", path, "BUSY", 0)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    reader = threading.Thread(target=writer.stdout.read)
+    reader.start()
+    journal = opened(path)
+    journal.read()
+    began = time.monotonic()
+    for _ in range(10):
+        journal.append(Kind.LOCK, {"symbol": "X", "reason": "urgent"}, T0)
+        time.sleep(0.01)
+    took = time.monotonic() - began
+    writer.kill()
+    writer.wait(10)
+    reader.join()
+    writer.stdout.close()
+    assert writer.stdin is not None
+    writer.stdin.close()
+
+    assert took < 1.0
+
+
+def test_a_full_disk_refuses_the_record_and_keeps_the_journal(tmp_path: Path) -> None:
+    """The file may grow to 3,000 bytes: the record that would cross is refused, partly written or not."""
+    path = tmp_path / "demo.jsonl"
+    said = output_of(started("fill_up", path, 3_000))
+    acked = sum(line.startswith("acked") for line in said)
+
+    assert acked > 5
+    assert said[-1] == f"refused disk {acked} {acked}"
+    journal = opened(path)
+    assert len(journal.read().locks) == acked
+    journal.append(Kind.LOCK, {"symbol": "AGAIN", "reason": "there is room"}, T0)
+    assert opened(path).read().seq == acked + 1
+
+
+def test_a_lock_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
+    path = tmp_path / "demo.jsonl"
+    holder = started("hold", path)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    lock = FileLock(path.with_suffix(".lock"))
+    with pytest.raises(LockBusy, match=f"held by process {holder.pid}"), lock.hold(0.05):
+        pass
+    holder.kill()
+    holder.communicate(timeout=10)
+    with lock.hold(0.0):
+        assert lock.holder().startswith("process")
