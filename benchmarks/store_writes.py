@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -15,7 +16,7 @@ from benchmarks.rehearsals import rehearsal
 from benchmarks.results import Row, Scale, at_least, at_most, note
 from benchmarks.timing import in_turn
 from pipeline.adapters.duckdb_store import store as store_module
-from pipeline.adapters.duckdb_store.bars import insert_bars, select_bars
+from pipeline.adapters.duckdb_store.bars import insert_bars, select_bars, select_columns
 from pipeline.adapters.duckdb_store.connection import open_database
 from pipeline.domain.market import Bar, Timeframe
 from pipeline.domain.money import price_decimal
@@ -36,7 +37,8 @@ def measure(scale: Scale) -> list[Row]:
             rows = [*_writes(scale, connection, symbols), *_reads(scale, connection, symbols)]
         store, ticks = open_store(home), iter(range(1_000))
         whole = in_turn(
-            {"ours": lambda: store.record_bars(bars_at(FIRST + next(ticks) * MINUTE, symbols), _ONE_MINUTE)}, 7
+            {"ours": lambda: store.record_bars(bars_at(FIRST + next(ticks) * MINUTE, symbols), _ONE_MINUTE)},
+            7,
         )
     rows.append(note("the same write with lock, open and close", _ms(whole["ours"]), "ms"))
     return [*rows, *_opens(scale)]
@@ -46,12 +48,12 @@ def _writes(scale: Scale, connection: duckdb.DuckDBPyConnection, symbols: Sequen
     connection.execute("CREATE TABLE by_row AS SELECT * FROM bars LIMIT 0")
     ticks = [bars_at(FIRST + number * MINUTE, symbols) for number in range(_WINDOW)]
     for tick in ticks:
-        _at_once(connection, tick)
+        insert_bars(connection, tick, _ONE_MINUTE)
     following = iter([bars_at(FIRST + (_WINDOW + n) * MINUTE, symbols) for n in range(20)])
     again = iter([bars_at(FIRST + (_WINDOW + n) * MINUTE, symbols) for n in range(20)])
     found = in_turn(
         {
-            "ours": lambda: _at_once(connection, next(following)),
+            "ours": lambda: insert_bars(connection, next(following), _ONE_MINUTE),
             "theirs": lambda: _one_by_one(connection, next(again)),
         },
         scale.pick(3, 7),
@@ -63,11 +65,6 @@ def _writes(scale: Scale, connection: duckdb.DuckDBPyConnection, symbols: Sequen
         scale.versus(what, ours, theirs, "ms", ("executemany in one transaction", at_least(50))),
         Scale.exact("  rows that only executemany wrote", int(kept[0][0]), "rows"),
     ]
-
-
-def _at_once(connection: duckdb.DuckDBPyConnection, bars: Sequence[Bar]) -> None:
-    insert_bars(connection, bars, _ONE_MINUTE)
-    connection.execute("DROP TABLE incoming")
 
 
 def _one_by_one(connection: duckdb.DuckDBPyConnection, bars: Sequence[Bar]) -> None:
@@ -91,23 +88,34 @@ def _one_by_one(connection: duckdb.DuckDBPyConnection, bars: Sequence[Bar]) -> N
 def _reads(scale: Scale, connection: duckdb.DuckDBPyConnection, symbols: Sequence[str]) -> list[Row]:
     end = FIRST + _WINDOW * MINUTE
 
-    def at_once() -> dict[str, Sequence[Bar]]:
-        return dict(select_bars(connection, symbols, _ONE_MINUTE, FIRST, end))
+    def at_once() -> dict[str, list[object]]:
+        return _listed([select_columns(connection, symbols, _ONE_MINUTE, FIRST, end)])
 
-    def by_symbol() -> dict[str, Sequence[Bar]]:
-        found: dict[str, Sequence[Bar]] = {}
-        for symbol in symbols:
-            found |= select_bars(connection, [symbol], _ONE_MINUTE, FIRST, end)
-        return found
+    def by_symbol() -> dict[str, list[object]]:
+        return _listed(
+            [select_columns(connection, [one], _ONE_MINUTE, FIRST, end) for one in sorted(symbols)]
+        )
 
     same = at_once() == by_symbol()
-    found = in_turn({"ours": at_once, "theirs": by_symbol}, scale.pick(2, 5))
-    what = f"last {_WINDOW} bars of {len(symbols)} symbols, as values"
+    found = in_turn(
+        {
+            "ours": lambda: select_columns(connection, symbols, _ONE_MINUTE, FIRST, end),
+            "theirs": lambda: [select_columns(connection, [s], _ONE_MINUTE, FIRST, end) for s in symbols],
+            "values": lambda: select_bars(connection, symbols, _ONE_MINUTE, FIRST, end),
+        },
+        scale.pick(2, 5),
+    )
+    what = f"last {_WINDOW} bars of {len(symbols)} symbols, as arrays"
     claim = ("one query a symbol", at_least(50))
     return [
         scale.versus(what, _ms(found["ours"]), _ms(found["theirs"]), "ms", claim),
+        note(f"  the same as {_WINDOW * len(symbols):,} checked values", _ms(found["values"]), "ms"),
         Scale.exact("  answers that differ", 0 if same else 1, "answers"),
     ]
+
+
+def _listed(parts: Sequence[Mapping[str, Any]]) -> dict[str, list[object]]:
+    return {name: [value for part in parts for value in part[name].tolist()] for name in parts[0]}
 
 
 def _opens(scale: Scale) -> list[Row]:

@@ -100,7 +100,7 @@ def _timing(steps: dict[str, list[float]]) -> Callable[..., Awaitable[Any]]:
 
 
 def _empty_flow() -> Callable[[], Awaitable[Any]]:
-    """Return what Prefect alone costs: a flow with the tick's options and number of task runs, and no work."""
+    """Return what Prefect alone costs: a flow with the tick's options and task runs, and no work."""
     from prefect import flow, task
 
     from tasks.calling import once, reads

@@ -23,7 +23,7 @@ FAST = {
 
 
 def forty_ticks(folder: Path) -> list[tuple[str, str, Any]]:
-    """Run a session's first forty ticks and the monitor passes between them; return its journal.
+    """Run a session's first forty ticks with a monitor pass after every third; return its journal.
 
     Left out is what two machines, or two minutes, may differ in: who ran it, and how full the disk is.
     """
@@ -31,7 +31,8 @@ def forty_ticks(folder: Path) -> list[tuple[str, str, Any]]:
         desk.morning()
         for number in range(1, 41):
             desk.run("intraday-tick", at("14:30") + number * MINUTE)
-            desk.run("risk-monitor", at("14:30") + number * MINUTE + timedelta(seconds=30))
+            if number % 3 == 0:
+                desk.run("risk-monitor", at("14:30") + number * MINUTE + timedelta(seconds=30))
         assert _traded(desk)
         return [(record.at.isoformat(), record.kind.value, _kept(record.data)) for record in desk.records()]
 
@@ -50,6 +51,6 @@ def test_two_runs_of_one_session_give_identical_journals(tmp_path: Path) -> None
     """Order ids, fills, verdicts, snapshots, alerts, the digests of what was seen: all of it."""
     first, second = forty_ticks(tmp_path / "first"), forty_ticks(tmp_path / "second")
 
-    assert len(first) > 300
+    assert len(first) > 250
     assert {kind for _, kind, _ in first} >= {Kind.INTENT, Kind.FILL, Kind.VERDICT, Kind.SNAPSHOT}
     assert first == second

@@ -64,24 +64,6 @@ def test_each_procedure_runs_the_seeds_steps_in_order_and_records_them(
     assert all(step["evidence"] for step in steps)
 
 
-@pytest.mark.parametrize("name", sorted(STEPS))
-def test_every_step_of_the_registry_can_be_asked_at_any_time_and_leaves_a_record(
-    day: Rehearsal, name: str
-) -> None:
-    """After the session: whatever it finds, it finds something and says it in a sentence."""
-    before = len(day.records(Kind.STEP))
-    with urgent_pass(day.desk, "intraday-check", "test") as run:
-        finding = run_step(day.desk, run, name)
-    record = day.records(Kind.STEP)[before]
-
-    assert finding.outcome in ("ok", "warn", "fail")
-    assert (record.data["name"], record.data["outcome"], record.data["evidence"]) == (
-        name,
-        finding.outcome,
-        finding.evidence,
-    )
-
-
 def test_the_day_ends_flat_reported_backed_up_and_reconciled(day: Rehearsal) -> None:
     """What is left of a day: a report, a verified backup, equal books, no entries until tomorrow."""
     report = day.home / "reports" / "2026-11-20.html"
@@ -108,3 +90,21 @@ def test_the_day_is_planned_from_the_seeds_times(day: Rehearsal) -> None:
         "daily-report": at("22:30"),
     }
     assert (counts["intraday-tick"], counts["risk-monitor"], counts["intraday-check"]) == (390, 390, 6)
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_every_step_of_the_registry_can_be_asked_at_any_time_and_leaves_a_record(
+    day: Rehearsal, name: str
+) -> None:
+    """After the session: whatever it finds, it finds something and says it in a sentence."""
+    before = len(day.records(Kind.STEP))
+    with urgent_pass(day.desk, "intraday-check", "test") as run:
+        finding = run_step(day.desk, run, name)
+    record = day.records(Kind.STEP)[before]
+
+    assert finding.outcome in ("ok", "warn", "fail")
+    assert (record.data["name"], record.data["outcome"], record.data["evidence"]) == (
+        name,
+        finding.outcome,
+        finding.evidence,
+    )

@@ -1,8 +1,9 @@
-"""Ledger against broker: what a person does by hand is seen, halts trading, and keeps it halted until clean."""
+"""Ledger against broker: what a person does by hand is seen and halts trading until it is clean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import pytest
 from pipeline.domain.journal import Kind
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import UsageError
+from pipeline.operations.desk import Desk
+from pipeline.operations.passes import trading_pass
+from pipeline.operations.procedures.finding import Finding
+from pipeline.operations.procedures.registry import conclude_pre_market, run_step
 from tests.operations.desks import Rehearsal, at, overlay, rehearsal
 
 
@@ -50,13 +55,10 @@ def test_shares_bought_by_hand_halt_trading_and_a_resume_is_refused(desk: Rehear
     after = desk.tick("15:31")
 
     assert summary["check_position_status"] == "fail"
-    assert [(one["kind"], one["symbol"], one["ledger"], one["broker"]) for one in found(desk)][0] == (
-        "position",
-        "QQQ",
-        "0",
-        "2",
-    )
-    assert [one["kind"] for one in found(desk)] == ["position", "cash"]
+    position, cash = found(desk)
+    assert (position["kind"], position["symbol"]) == ("position", "QQQ")
+    assert (position["ledger"], position["broker"]) == ("0", "2")
+    assert cash["kind"] == "cash"
     assert desk.ledger.state.state is TradingState.HALTED
     assert set(desk.ledger.locks) == {"QQQ"}
     assert "reconciliation_break" in told
@@ -101,44 +103,51 @@ def test_an_order_by_hand_halts_and_once_it_is_gone_a_resume_ramps_up(desk: Rehe
 
 
 def test_no_go_keeps_trading_disabled_at_the_open(tmp_path: Path) -> None:
-    """A symbol that the broker does not trade: a check fails, NO-GO, market-open refuses, a tick sends nothing."""
-    unknown = overlay("+SPY 14:35", data={"symbols": ["SPY", "NOSUCH"]})
-    unknown["rehearsal"] = {"market": "synthetic"}
-    with rehearsal(tmp_path, unknown) as desk:
-        listed = desk.settings.data.symbols
+    """The account is blocked at 08:30: NO-GO. At 09:30 it no longer is; trading stays disabled."""
+    with rehearsal(tmp_path, overlay("+SPY 14:35")) as desk:
         desk.account_settings(suspend_trade=True)
-        desk.morning()
+        desk.run("plan-session", at("12:00"))
+        checked = desk.run("pre-market", at("13:30"))
         desk.account_settings(suspend_trade=False)
-        verdict = desk.records(Kind.ENABLED)[-1].data
-        opened = [
-            record.data for record in desk.records(Kind.STEP) if record.data["name"] == "enable_trading"
-        ]
+        opened = desk.run("market-open", at("14:30"))
         tick = desk.tick("14:35")
         breaches = desk.records(Kind.VERDICT)[-1].data["breaches"]
+        told = [record.data["event"] for record in desk.records(Kind.ALERT)]
 
-        assert "NOSUCH" in listed
-        assert (verdict["go"], verdict["entries"]) == (False, False)
-        assert "blocked" in verdict["reason"]
-        assert [step["outcome"] for step in opened] == ["fail"]
+        assert (checked["verdict"], checked["verify_account"]) == ("NO-GO", "fail")
+        assert opened["enable_trading"] == "fail"
+        assert (desk.ledger.go, desk.ledger.entries_enabled) == (False, False)
         assert "sent" not in tick
         assert [breach["limit"] for breach in breaches] == ["session_window"]
+        assert "no_go" in told
+
+
+def test_a_symbol_that_the_broker_does_not_know_is_no_go(tmp_path: Path) -> None:
+    """XYZ is configured but not listed, as after a delisting: found before the open, not by an order."""
+    with rehearsal(tmp_path, overlay(data={"symbols": ["SPY", "QQQ"]})) as desk:
+        desk.run("plan-session", at("12:00"))
+        stranger = replace(desk.desk, symbols=("SPY", "XYZ"))
+        finding = checked(stranger, desk, "validate_risk_controls")
+
+        assert finding.outcome == "fail"
+        assert "XYZ" in finding.evidence
 
 
 def test_an_account_of_the_wrong_kind_is_no_go(tmp_path: Path) -> None:
-    """The desk is set to trade live, the broker shows a paper account: verify_account fails first."""
+    """The desk is set to trade live, the broker shows a paper account."""
     with rehearsal(tmp_path) as desk:
         desk.run("plan-session", at("12:00"))
-        from dataclasses import replace
+        finding = checked(replace(desk.desk, mode="live"), desk, "verify_account")
 
-        from pipeline.operations.passes import trading_pass
-        from pipeline.operations.procedures.registry import conclude_pre_market, run_step
-
-        live = replace(desk.desk, mode="live")
-        desk.to(at("13:30"))
-        with trading_pass(live, "pre-market", at("13:30"), "test") as run:
-            finding = run_step(live, run, "verify_account")
-            go = conclude_pre_market(live, run, {"verify_account": finding})
-
-        assert (finding.outcome, go) == ("fail", False)
-        assert finding.evidence.startswith("configured for live, but account PA0REHEARSAL is paper")
+        assert finding.outcome == "fail"
+        assert finding.evidence == "configured for live, but account PA0REHEARSAL is paper"
         assert desk.ledger.go is False
+
+
+def checked(changed: Desk, desk: Rehearsal, step: str) -> Finding:
+    """Return what a step of pre-market finds on a changed desk, after the verdict was drawn from it."""
+    desk.to(at("13:30"))
+    with trading_pass(changed, "pre-market", at("13:30"), "test") as run:
+        finding = run_step(changed, run, step)
+        conclude_pre_market(changed, run, {step: finding})
+    return finding

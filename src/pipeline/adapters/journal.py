@@ -1,7 +1,8 @@
 """The journal on disk: JSON lines, hash-chained, fsynced, under a lock of its own, with a head anchor.
 
 Files, for a journal ``NAME.jsonl``: ``NAME.head`` (sequence number, hash and length after the
-last append: a file shorter than that has lost its tail) and ``NAME.lock``.
+last append: a file shorter than that has lost its tail), ``NAME.lock`` and ``NAME.reserve``
+(room on the disk that is given up for a halt and for cancels when there is no other).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from pipeline.ports import Lock
 
 _HEAD_WIDTH = 160
 _LOCK_WAIT_SECONDS = 10.0
+_RESERVED_BYTES = 65_536
+_URGENT = frozenset({Kind.STATE, Kind.CANCEL})
+"""What must be written even on a full disk: the kill switch and its cancels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class FileJournal:
         self.ledger = Ledger()
         self.epoch = 0
         self._head_path = path.with_suffix(".head")
+        self._reserve_path = path.with_suffix(".reserve")
         self._lock = lock
         self._threads = threading.RLock()
         self._held: _Files | None = None
@@ -66,7 +71,7 @@ class FileJournal:
                 # Folded before it is written: what the ledger cannot take must never reach the disk,
                 # where it would stand in the way of every later reader.
                 self.ledger.apply(record)
-                self._write(files, line)
+                self._write(files, kind, line)
                 self._known.append((record, self._offset + len(line)))
             self._anchor(files)
         return record
@@ -173,20 +178,42 @@ class FileJournal:
     def _corrupt(self, record: int, reason: str) -> JournalCorrupt:
         return JournalCorrupt(str(self.path), record, reason)
 
-    def _write(self, files: _Files, line: bytes) -> None:
-        offset = self._offset
+    def _write(self, files: _Files, kind: Kind, line: bytes) -> None:
         try:
-            if offset == 0:
-                self._begin(files)
+            if kind is Kind.LEASE:
+                self._keep_reserve()
+            self._put(files, line)
+        except OSError as error:
+            if kind in _URGENT and self._reserve_path.exists():
+                self._reserve_path.unlink()
+                self._write(files, kind, line)
+                return
+            raise AppendRefused(
+                "record", "disk", f"{self.path}: {error}; free space and try again"
+            ) from error
+
+    def _put(self, files: _Files, line: bytes) -> None:
+        offset = self._offset
+        if offset == 0:
+            self._begin(files)
+        try:
             written = os.pwrite(files.records, line, offset)
             if written != len(line):
                 raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes written")
             os.fsync(files.records)
-        except OSError as error:
+        except OSError:
             os.ftruncate(files.records, offset)
-            raise AppendRefused(
-                "record", "disk", f"{self.path}: {error}; free space and try again"
-            ) from error
+            raise
+
+    def _keep_reserve(self) -> None:
+        """Set room aside before anybody trades: no lease without it."""
+        if self._reserve_path.exists():
+            return
+        descriptor = os.open(self._reserve_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, _RESERVED_BYTES)
+        finally:
+            os.close(descriptor)
 
     def _begin(self, files: _Files) -> None:
         """Make the anchor and the names of both files durable before the first record is."""

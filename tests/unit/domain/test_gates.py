@@ -146,6 +146,8 @@ def test_a_symbol_held_or_under_way_is_not_entered_again() -> None:
         ("", LIMITS, a_view(cash=1_200 * USD), NOTHING, FULL),
         ("min_cash", LIMITS, a_view(cash=1_200 * USD - 1), NOTHING, 297_973_776),
         ("min_cash", LIMITS, a_view(cash=1_000 * USD), NOTHING, 0),
+        # 8,900 of 10,000 are promised to orders under way: 100 above the 1,000 that stay.
+        ("min_cash", LIMITS, a_view(), Capacity(frozenset(), 0, 8_900 * USD, 0), 148_986_889),
         ("max_leverage", replace(LIMITS, max_leverage=10_000), a_view(), NOTHING, 148_986_889),
     ],
 )

@@ -57,6 +57,16 @@ def test_a_fill_through_zero_closes_the_old_position_and_opens_a_new_one() -> No
     assert realized == 200 * USD
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+def test_the_cost_of_a_part_is_rounded_towards_zero(direction: int) -> None:
+    """A third of 100 micro is 33, long or short."""
+    side = Side.SELL if direction > 0 else Side.BUY
+    fill = Fill("f", "o", "", "SPY", side, 1, 1, T0)
+    booking = apply_fill(Position("SPY", 3 * direction, 100 * direction, T0), fill)
+
+    assert booking == Booking(Position("SPY", 2 * direction, 67 * direction, T0), -33 * direction)
+
+
 def test_flat_is_absent() -> None:
     assert apply_fill(Position("SPY", SHARE, 10 * USD, T0), execution(Side.SELL, 1, 9)) == Booking(None, -USD)
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
+import random
 import threading
+import time
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +118,49 @@ def test_a_signal_in_the_middle_of_an_append_loses_and_doubles_nothing(
     assert asdict(journal.read()) == asdict(opened(journal.path).read())
 
 
+def test_a_record_that_could_not_be_made_durable_was_never_there(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write went well, the fsync did not: refused means gone, for every reader."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(AppendRefused, match="input/output error"):
+            lock(journal, "SPY")
+
+    assert journal.read().locks == opened(journal.path).read().locks == {}
+
+
+def test_the_kill_switch_works_on_a_full_disk(journal: FileJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the room set aside is left: no order gets it, the halt and its cancels do."""
+    reserve, really = journal.path.with_suffix(".reserve"), os.pwrite
+    intent = an_intent()
+    journal.append(Kind.INTENT, encode(intent), T0)
+
+    def write(descriptor: int, data: bytes, offset: int) -> int:
+        full = reserve.exists() and os.fstat(descriptor).st_ino == journal.path.stat().st_ino
+        if full:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return really(descriptor, data, offset)
+
+    assert reserve.stat().st_blocks * 512 >= 65_536
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", write)
+        with pytest.raises(AppendRefused, match="free space"):
+            journal.append(Kind.SENDING, {"intent_id": intent.id, "quantity": intent.quantity}, T0)
+        state(journal, TradingState.HALTED)
+        journal.append(Kind.CANCEL, {"intent_id": intent.id, "reason": "halt"}, T0)
+    ledger = opened(journal.path).read()
+
+    assert (ledger.state.state, ledger.lives[intent.id].cancel_requested) == (TradingState.HALTED, True)
+    assert not reserve.exists()
+    journal.take_lease("successor", "code", "config", T0)
+    assert reserve.exists()
+
+
 def test_a_lease_is_kept_by_its_owner_and_lost_to_another_or_to_other_code(journal: FileJournal) -> None:
     same, other = opened(journal.path), opened(journal.path)
     assert same.take_lease("trader", "code", "config", T0) == 1
@@ -174,10 +220,10 @@ def test_halt_against_an_order_in_a_race_never_lets_an_order_follow(tmp_path: Pa
     path = tmp_path / "demo.jsonl"
     trader, person = opened(path), opened(path)
     trader.take_lease("trader", "code", "config", T0)
-    sent = 0
+    sent, dice = 0, random.Random(115)
     for round_ in range(100):
         barrier = threading.Barrier(2)
-        stop = threading.Thread(target=_halt_at, args=(person, barrier))
+        stop = threading.Thread(target=_halt_at, args=(person, barrier, dice.random() * 0.005))
         stop.start()
         barrier.wait()
         sent += _trade_until_refused(trader, round_)
@@ -189,8 +235,9 @@ def test_halt_against_an_order_in_a_race_never_lets_an_order_follow(tmp_path: Pa
     assert sent > 0
 
 
-def _halt_at(journal: FileJournal, barrier: threading.Barrier) -> None:
+def _halt_at(journal: FileJournal, barrier: threading.Barrier, delay: float) -> None:
     barrier.wait()
+    time.sleep(delay)
     state(journal, TradingState.HALTED)
 
 

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.market import Bar, Timeframe
-from pipeline.domain.money import PRICE_SCALE, price_decimal
+from pipeline.domain.money import PRICE_SCALE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume")
 
-_STAGE = "CREATE TEMP TABLE incoming AS SELECT * FROM bars LIMIT 0"
+# Integers are appended five times as fast as decimals and instants; the sort is Python's for the same reason.
+_STAGE = """
+CREATE TEMP TABLE incoming (
+    symbol VARCHAR, start BIGINT, open BIGINT, high BIGINT, low BIGINT, close BIGINT, volume BIGINT
+)
+"""
 # An anti-join bounded by time: as fast as a key's upsert, at a fifth of the space (PERFORMANCE §4).
+# 0.0001 is a decimal to DuckDB: the product is exact.
 _KEEP = """
 INSERT INTO bars
-SELECT * FROM incoming AS i
-WHERE NOT EXISTS (
-    SELECT 1 FROM bars AS b
-    WHERE b.timeframe = $timeframe AND b.start BETWEEN $first AND $last
-        AND b.symbol = i.symbol AND b.start = i.start
+SELECT
+    symbol, $timeframe, make_timestamptz(start),
+    open * 0.0001, high * 0.0001, low * 0.0001, close * 0.0001, volume
+FROM incoming
+WHERE (symbol, make_timestamptz(start)) NOT IN (
+    SELECT (symbol, start) FROM bars WHERE timeframe = $timeframe AND start BETWEEN $first AND $last
 )
-ORDER BY start, symbol
 """
 _LOAD = """
 SELECT
@@ -39,18 +48,12 @@ ORDER BY symbol, start
 
 def insert_bars(connection: DuckDBPyConnection, bars: Sequence[Bar], timeframe: Timeframe) -> None:
     """Keep the bars that are not kept yet, in one transaction. ``bars`` must not be empty."""
-    once = {(bar.symbol, bar.start): bar for bar in reversed(bars)}.values()
+    once = {(bar.start, bar.symbol): bar for bar in reversed(bars)}
     rows = [
-        (
-            bar.symbol,
-            timeframe.value,
-            bar.start,
-            *map(price_decimal, (bar.open, bar.high, bar.low, bar.close)),
-            bar.volume,
-        )
-        for bar in once
+        (bar.symbol, _microseconds(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume)
+        for _, bar in sorted(once.items(), key=itemgetter(0))
     ]
-    starts = [bar.start for bar in once]
+    starts = [bar.start for bar in bars]
     connection.execute("BEGIN")
     connection.execute(_STAGE)
     appender = connection.appender("incoming")
@@ -58,7 +61,12 @@ def insert_bars(connection: DuckDBPyConnection, bars: Sequence[Bar], timeframe: 
     appender.flush()
     bounds = {"timeframe": timeframe.value, "first": min(starts), "last": max(starts)}
     connection.execute(_KEEP, bounds)
+    connection.execute("DROP TABLE incoming")
     connection.execute("COMMIT")
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def select_bars(
@@ -69,6 +77,25 @@ def select_bars(
     end: datetime,
 ) -> Mapping[str, Sequence[Bar]]:
     """Return bars in ``[start, end)`` by symbol, oldest first; every symbol asked for is a key."""
+    columns = select_columns(connection, symbols, timeframe, start, end)
+    found: dict[str, list[Bar]] = {symbol: [] for symbol in symbols}
+    starts: dict[int, datetime] = {}
+    for symbol, at, *values in zip(*(columns[name].tolist() for name in _COLUMNS), strict=True):
+        moment = starts.get(at)
+        if moment is None:
+            moment = starts[at] = _EPOCH + timedelta(microseconds=at)
+        found[symbol].append(Bar(symbol, moment, *values))
+    return found
+
+
+def select_columns(
+    connection: DuckDBPyConnection,
+    symbols: Sequence[str],
+    timeframe: Timeframe,
+    start: datetime,
+    end: datetime,
+) -> Mapping[str, Any]:
+    """Return the same as numpy arrays by column, by symbol and time: starts in µs, prices in units."""
     wanted = {
         "scale": PRICE_SCALE,
         "timeframe": timeframe.value,
@@ -76,13 +103,4 @@ def select_bars(
         "end": end,
         "symbols": list(symbols),
     }
-    columns = connection.execute(_LOAD, wanted).fetchnumpy()
-    found: dict[str, list[Bar]] = {symbol: [] for symbol in symbols}
-    starts: dict[int, datetime] = {}
-    names = ("symbol", "start", "open", "high", "low", "close", "volume")
-    for symbol, at, *values in zip(*(columns[name].tolist() for name in names), strict=True):
-        moment = starts.get(at)
-        if moment is None:
-            moment = starts[at] = _EPOCH + timedelta(microseconds=at)
-        found[symbol].append(Bar(symbol, moment, *values))
-    return found
+    return connection.execute(_LOAD, wanted).fetchnumpy()
