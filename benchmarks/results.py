@@ -102,7 +102,8 @@ def note(what: str, ours: float, unit: str, other: float | None = None, name: st
 
 def show(title: str, rows: Sequence[Row], console: Console) -> None:
     """Print the rows of one benchmark, and how busy the machine is."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    console.print(title, style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("what", "ours", "beside", "", "ratio", "target", ""):
         table.add_column(heading, justify="left" if heading in ("what", "") else "right")
     for row in rows:

@@ -103,7 +103,7 @@ def _write(folder: str, worker: str, commits: str) -> None:
 
 
 def _until_killed(folder: str) -> None:
-    """Journal a run and a tick, project them with rows in several tables, keep bars; say what is confirmed."""
+    """Journal a tick, project it into several tables, keep bars; say what is confirmed."""
     store, journal = _store(Path(folder)), open_journal(Path(folder), "a")
     while True:
         number = journal.read().seq

@@ -1,1 +1,1 @@
-"""One flow per operation of the market day: in what order, nothing else. See docs/flows.md."""
+"""One flow per operation of the market day: in what order, nothing else. See docs/flows/README.md."""

@@ -18,7 +18,7 @@ async def emergency_stop(config: str, reason: str, close_positions: bool = False
     Args:
         config: path of the desk file.
         reason: why; it stands in the journal for good.
-        close_positions: sell what is held as well; the next pass sends those orders.
+        close_positions: sell what is held as well.
     """
     return await body(through_prefect, config, reason, close_positions)
 
@@ -28,5 +28,6 @@ async def body(call: Call, config: str, reason: str, close_positions: bool) -> S
     await call(steps.stop, config, reason, close_positions)
     with urgent(NAME, config) as (desk, run):
         await call(steps.cancel_orders, desk, run, reason)
+        await call(steps.close_positions, desk, run)
         await call(steps.close_procedure, desk, run)
     return run.result()

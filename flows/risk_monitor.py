@@ -38,5 +38,5 @@ async def body(call: Call, config: str, at: datetime | None, driver: str) -> Sum
         judged = judge(desk, run.session, market, ())
         for intent_id in record_decisions(desk, run, market, judged):
             await call(steps.send_intent, desk, run, intent_id)
-        tell(desk, run.since)
+        tell(desk)
     return run.result()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from prefect import task
 
+from pipeline.domain.trading_state import TradingState
 from pipeline.operations import emergency, planning
 from pipeline.operations.desk import Desk
+from pipeline.operations.liquidating import liquidate
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.procedures.finding import Finding
 from pipeline.operations.procedures.registry import run_step
@@ -35,7 +37,7 @@ async def step(desk: Desk, run: Pass, name: str) -> Finding:
 @task(**reads())
 async def close_procedure(desk: Desk, run: Pass) -> None:
     """Tell people what was found; bring the store up to date. Harmless to repeat: each alert is told once."""
-    tell(desk, run.since)
+    tell(desk)
     run.summary["store_behind"] = project(desk)
 
 
@@ -61,6 +63,16 @@ async def cancel_orders(desk: Desk, run: Pass, reason: str) -> int:
     asked, failed = emergency.cancel_open(desk, reason, moment(desk, run))
     run.summary |= {"cancels": asked, "unconfirmed": failed}
     return failed
+
+
+@task(**once())
+async def close_positions(desk: Desk, run: Pass) -> bool:
+    """Sell what is held, if that was asked for; return whether it is gone. Later passes finish it."""
+    if desk.journal.read().state.state is not TradingState.LIQUIDATING:
+        return False
+    done = liquidate(desk, run)
+    run.summary |= {"exits": done.sent, "flat": int(done.flat)}
+    return done.flat
 
 
 @task(**once())

@@ -69,5 +69,5 @@ async def close_tick(
     """Journal what the tick saw and decided, and the account; tell people; bring the store up to date."""
     trading.record_tick(desk, run, market, signals, judged)
     trading.snapshot(desk, run, market)
-    tell(desk, run.since)
+    tell(desk)
     project(desk)

@@ -33,7 +33,7 @@ def test_status_gives_every_number_of_the_account_beside_its_limit(home: Home) -
         "exposure": 2004.15,
         "exposure_fraction": 0.200625,
     }
-    assert told["limits"] == {"daily_loss": 0.05, "drawdown": 0.1, "monthly_loss": 0.08, "exposure": 0.06}
+    assert told["limits"] == {"daily_loss": 0.03, "drawdown": 0.1, "monthly_loss": 0.08, "exposure": 0.06}
     assert told["session"]["is_open"]
 
 
@@ -61,7 +61,7 @@ def test_a_status_fits_a_narrow_terminal_and_says_its_state_in_words(home: Home)
 
     assert lines[0] == "SIM · NORMAL: entries and exits"
     assert lines[1] == "exchange open, closes 16:00 ET (5h06m) · now 10:54:00 ET (15:54:00 UTC)"
-    assert lines[3] == "equity $9,989.55 · cash $7,985.40 · day −$10.45 (−0.10 % of −5.00 %)"
+    assert lines[3] == "equity $9,989.55 · cash $7,985.40 · day −$10.45 (−0.10 % of −3.00 %)"
     assert lines[4] == "drawdown −2.06 % of −10.00 % · exposure 20.06 % of 6.00 %"
     row = next(line for line in lines if line.startswith("SPY"))
     assert row.split() == ["SPY", "LONG", "3", "671.20", "668.05", "−$9.45", "661.13", "1h22m"]
@@ -102,8 +102,8 @@ def test_trades_give_slippage_against_the_arrival_price_and_profit_taken(home: H
     """Bought 0.20 above 671.00: 0.80 lost on 4, 298 ppm. Sold 0.20 above 670.00: 0.20 won; 1.00 lost."""
     bought, sold = printed_json("trades", "--home", home.path)
 
-    assert (bought["slippage"], bought["slippage_fraction"], bought["realized"]) == (0.8, 0.000298, 0)
-    assert (sold["slippage"], sold["slippage_fraction"], sold["realized"]) == (-0.2, -0.000299, -1)
+    assert (bought["slippage"], bought["slippage_fraction"], bought["realized"]) == (-0.8, -0.000298, 0)
+    assert (sold["slippage"], sold["slippage_fraction"], sold["realized"]) == (0.2, 0.000299, -1)
     assert (sold["price"], sold["arrival_price"], sold["purpose"], sold["fills"]) == (670.2, 670, "exit", 1)
 
 

@@ -62,18 +62,21 @@ class Scripted:
 
     name: str
     script: frozenset[str]
+    length: timedelta = MINUTE
     lookback: int = 1
 
     def decide(self, bars: Sequence[Bar]) -> Signal:
         """Return what the script says to the tick at the end of the last bar."""
         last = bars[-1]
-        tick = f"{last.symbol} {last.start + MINUTE:%H:%M}"
+        tick = f"{last.symbol} {last.start + self.length:%H:%M}"
         direction = (f"+{tick}" in self.script) - (f"-{tick}" in self.script)
         return Signal(last.symbol, self.name, direction, 1_000, last.close)
 
 
 def _scripted(name: str, params: Mapping[str, object]) -> Strategy:
-    return Scripted(name, frozenset(word.strip() for word in str(params.get("script", "")).split(",")))
+    words = str(params.get("script", "")).split(",")
+    length = timedelta(minutes=int(str(params.get("minutes", 1))))
+    return Scripted(name, frozenset(word.strip() for word in words), length)
 
 
 class Killed(BaseException):

@@ -22,7 +22,7 @@ class Execution:
     Attributes:
         at: of the first; average: price paid; realized: profit taken before fees.
         purpose: why, "" for an order that is not ours; arrival: last close its decision saw, or None.
-        slippage: money against the arrival price, positive is a cost; slippage_ppm: of the arrival price.
+        slippage: money against the arrival price, negative is a cost; slippage_ppm: of the arrival price.
     """
 
     at: datetime
@@ -101,7 +101,7 @@ def _execution(key: str, order: _Order, ledger: Ledger) -> Execution:
 
 
 def _slippage(order: _Order, intent: Intent) -> int:
-    return (order.value - notional(intent.decision_price, order.quantity)) * intent.side.sign
+    return (notional(intent.decision_price, order.quantity) - order.value) * intent.side.sign
 
 
 def total_realized(found: Sequence[Execution]) -> int:

@@ -106,7 +106,7 @@ def _print_findings(settings: Settings, findings: tuple[Finding, ...]) -> None:
 
     out = console()
     symbols = ", ".join(settings.data.symbols)
-    out.print(f"{mode(settings).label} · {broker(settings)} · {symbols} · no errors, {_counted(findings)}")
+    out.print(f"{mode(settings).label} · {broker(settings)} · {symbols} · it loads; {_counted(findings)}")
     for finding in findings:
         word, style = _WORDS[finding.severity]
         out.print()

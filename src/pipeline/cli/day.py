@@ -46,7 +46,7 @@ def up(
     config: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE]…", help="Configuration, merged left to right.")
     ] = None,
-    speed: Annotated[float, typer.Option("--speed", help="In rehearsal: virtual seconds per second.")] = 60.0,
+    speed: Annotated[float, typer.Option("--speed", help="In rehearsal: virtual seconds per second.")] = 10.0,
     first: First = None,
     port: Port = None,
 ) -> None:

@@ -18,6 +18,7 @@ from pipeline.cli.progress import SessionProgress
 from pipeline.cli.servers import healthy
 from pipeline.cli.stack import Stack, running_stack
 from pipeline.cli.summary import print_findings, print_summary
+from pipeline.domain.formatting import count
 from pipeline.errors import UsageError
 from pipeline.operations.desk import Desk
 from pipeline.settings.models.root import Settings
@@ -67,11 +68,15 @@ def run_demo(plan: DemoPlan, home: Path, port: int | None, keep: bool, console: 
     (home / _PLAN).write_text(json.dumps(asdict(plan)))
     config = spec.save()
     log_to_file(home)
-    console.print(f"[bold]SIM[/bold] · rehearsal of {len(days)} session(s) from {days[0]} in {_short(home)}")
+    shown = f"SIM · rehearsal of {count(len(days), 'session')} from {days[0]} in {_short(home)}"
+    console.print(shown, style="bold", highlight=False)
     with running_stack(spec, days[0], port) as stack:
         desk = open_desk(config)
         print_findings(console, desk, spec.settings())
-        asyncio.run(_sessions(config, days, stack, console, spec.settings()))
+        try:
+            asyncio.run(_sessions(config, days, stack, console, spec.settings()))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None  # asked by SIGTERM instead of Ctrl-C
         (home / _PLAN).write_text(json.dumps(asdict(plan) | {"complete": True}))
         print_summary(console, desk, days, stack)
         if keep:

@@ -19,6 +19,7 @@ VERBS.update(
             "pipeline.cli.day:up", "Start the desk: server, session driver, rehearsal exchange.", _DAY
         ),
         "down": Verb("pipeline.cli.day:down", "Stop what `up` started.", _DAY),
+        "run": Verb("pipeline.cli.procedure:run", "Run one procedure now, as in `run pre-market`.", _DAY),
         "report": Verb("pipeline.cli.reports:report", "Show a session's report.", _DAY),
         "status": Verb(
             "pipeline.cli.status:status", "State, session, equity, positions, orders: now.", _LOOK

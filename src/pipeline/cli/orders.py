@@ -106,9 +106,7 @@ def trades(
     )
     slipped = sum(one.slippage or 0 for one in shown)
     profit = signed_money(total_realized(shown))
-    out.print(
-        f"taken {profit} before fees · slippage {signed_money(-slipped)} (inside it; SLIP above: + is a cost)"
-    )
+    out.print(f"taken {profit} before fees · slippage {signed_money(slipped)} (inside it; minus is a cost)")
 
 
 def _trade_cells(one: Execution, zone: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def _recover_and_resume(desk: Desk, reason: str) -> dict[str, Finding]:
             typer.echo(f"{_WORDS[findings[name].outcome]:<8} {name}: {findings[name].evidence}")
         if all(finding.outcome != "fail" for finding in findings.values()):
             leave(desk, findings, reason, who(), moment(desk, run))
-        tell(desk, run.since)
+        tell(desk)
     project(desk)
     return findings
 
@@ -78,7 +78,7 @@ def reconcile(home: Home = None, account: Account = None, as_json: Json = False)
     with urgent_pass(desk, "reconcile", DRIVER) as run:
         found = compare(desk, DRIVER, moment(desk, run))
         run.summary["discrepancies"] = len(found)
-        tell(desk, run.since)
+        tell(desk)
     project(desk)
     if as_json:
         print_json({"clean": not found, "discrepancies": found})

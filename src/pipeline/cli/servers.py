@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from requests import certs
+import certifi
 
 from pipeline.errors import StoreUnavailable, UsageError
 from pipeline.settings.layers import process_environment
@@ -94,7 +94,7 @@ def _one_root(home: Path) -> Path:
     """
     path = home / "prefect" / "one-root.pem"
     if not path.exists():
-        roots = Path(certs.where()).read_text(encoding="ascii", errors="ignore")
+        roots = Path(certifi.where()).read_text(encoding="ascii", errors="ignore")
         first = roots[roots.index(_BEGIN) : roots.index(_END) + len(_END)]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{first}\n")
@@ -137,8 +137,11 @@ def spawn(name: str, command: list[str], home: Path, environment: Mapping[str, s
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends, kill -9 included."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Ask Linux to end this process when its parent ends, kill -9 included.
+
+    With SIGKILL: a Prefect worker that is asked politely waits for its server, for minutes.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setpgid(0, 0)  # a Ctrl-C in the terminal is for the parent, who ends us in order
 
 

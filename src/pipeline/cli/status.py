@@ -223,7 +223,7 @@ def _numbers_data(found: Numbers) -> dict[str, Any]:
 def _limits_data(limits: RiskLimits) -> dict[str, Any]:
     ladder = limits.ladder
     shown = {
-        "daily_loss": ladder.halted_daily_loss,
+        "daily_loss": ladder.reducing_daily_loss,
         "drawdown": ladder.halted_drawdown,
         "monthly_loss": ladder.reducing_monthly_loss,
         "exposure": limits.max_exposure,

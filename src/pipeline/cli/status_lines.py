@@ -89,7 +89,7 @@ def money_lines(found: Numbers | None, limits: RiskLimits | None) -> Iterator[st
         yield "no account snapshot yet: equity is known after the first tick"
         return
     ladder = None if limits is None else limits.ladder
-    loss = None if ladder is None else ladder.halted_daily_loss
+    loss = None if ladder is None else ladder.reducing_daily_loss
     day = signed_percent(found.day_ppm) if loss is None else pnl_of_limit(found.day_ppm, -loss)
     yield f"equity {money(found.equity)} · cash {money(found.cash)} · day {signed_money(found.day)} ({day})"
     deepest = None if ladder is None else ladder.halted_drawdown

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.console import Console
 from pipeline.cli.demo import CONFIG, FIRST_DAY, log_to_file
 from pipeline.cli.servers import healthy, prefect_environment, spawn
 from pipeline.cli.stack import Stack, running_stack
-from pipeline.domain.formatting import minute_of_day
+from pipeline.domain.formatting import count, minute_of_day
 from pipeline.errors import StoreUnavailable, UsageError
 from pipeline.settings.models.root import Settings
 from pipeline.wiring.desks import home_lock, open_desk
@@ -53,12 +53,14 @@ def run_up(
     log_to_file(HOME)
     with running_stack(spec, first or FIRST_DAY, port) as stack, ExitStack() as more:
         desk = open_desk(config)
-        console.print(f"[bold]{desk.badge}[/bold] · {len(desk.symbols)} symbols on {desk.broker.name}")
+        shown = f"{desk.badge} · {count(len(desk.symbols), 'symbol')} at {desk.broker.name}"
+        console.print(shown, style="bold", highlight=False)
         _deploy(stack, desk.virtual)
         worker = spawn("worker", _prefect("worker", "start", "--pool", POOL), HOME, {})
         more.callback(worker.stop)  # before the server: the other way round it waits for minutes
         _tell_how(console, stack)
-        asyncio.run(_drive(config, stack, settings, speed, console))
+        with suppress(asyncio.CancelledError):  # `marketday down` asked
+            asyncio.run(_drive(config, stack, settings, speed, console))
 
 
 def run_down(home: Path) -> None:

@@ -78,6 +78,7 @@ class Ledger:
     snapshot: Snapshot | None = None
     deposits_since_snapshot: int = 0
     session: date | None = None
+    session_seq: int = 0
     planned: tuple[tuple[str, datetime], ...] = ()
     go: bool | None = None
     entries_enabled: bool = False
@@ -141,7 +142,7 @@ def _session(ledger: Ledger, record: Record) -> None:
     day = date.fromisoformat(record.data["day"])
     if ledger.session is not None and day <= ledger.session:
         return  # planned already, or the late run of an older session: the day never goes back
-    ledger.session = day
+    ledger.session, ledger.session_seq = day, record.seq
     ledger.planned = tuple((name, datetime.fromisoformat(at)) for name, at in record.data["runs"])
     ledger.go, ledger.entries_enabled, ledger.sent_today = None, False, 0
     if ledger.resumed_sessions is not None:

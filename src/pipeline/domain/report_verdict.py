@@ -123,7 +123,9 @@ def day_against_limit(report: SessionReport) -> str:
         return ""
     for bar in report.risk:
         if bar.name == "Daily loss":
-            return pnl_of_limit(profit.pnl_ppm, -bar.limit)
+            # The configured daily loss limit is the rung that stops entries; the bar goes on to the halt.
+            limit = dict(bar.marks).get("reducing", bar.limit)
+            return pnl_of_limit(profit.pnl_ppm, -limit)
     return signed_percent(profit.pnl_ppm)
 
 

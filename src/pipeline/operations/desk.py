@@ -50,6 +50,7 @@ class Memory:
     bars: dict[str, list[Bar]] = field(default_factory=dict)
     fetched_to: datetime | None = None
     projected: int = 0
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Desk:
         mode: "rehearsal", "paper" or "live".
         owner: this process, for the lease; code, config: fingerprints of what it runs.
         virtual: whether time is the rehearsal exchange's own.
+        armed_account: the only account that real money may move in, "" without real money.
     """
 
     account: str
@@ -84,6 +86,7 @@ class Desk:
     code: str
     config: str
     virtual: bool
+    armed_account: str = ""
     memory: Memory = field(default_factory=Memory)
 
     @property

@@ -47,5 +47,5 @@ def liquidate(desk: Desk, run: Pass) -> Closing:
     sent = sum(send_now(desk, intent_id, moment(desk, run)) for intent_id in ready)
     recover(desk, moment(desk, run))
     settle_liquidation(desk, moment(desk, run))
-    tell(desk, run.since)
+    tell(desk)
     return Closing(cancelled, len(judged), sent, not desk.journal.read().positions)

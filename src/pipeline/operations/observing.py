@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from pipeline.domain.market import Bar, Instrument
 from pipeline.domain.portfolio import Account
 from pipeline.domain.session import Session
 from pipeline.operations.desk import Desk
 
+_BEGAN = attrgetter("start")
+_INSTANT = timedelta(microseconds=1)
 _SLACK = 2
 """Bars may be missing: the window asked for is this many times the look-back."""
 
@@ -32,10 +36,15 @@ class Market:
         digest = hashlib.sha256()
         account = self.account
         digest.update(f"{self.instant.isoformat()}|{account.equity}|{account.cash}".encode())
+        stamps: dict[datetime, str] = {}  # symbols share their bars' starts, and a stamp costs more than a hash
         for symbol in sorted(self.prices):
-            digest.update(f"|{symbol}:{self.prices[symbol]}@{self.prices_at[symbol].isoformat()}".encode())
+            text = [f"|{symbol}:{self.prices[symbol]}@{self.prices_at[symbol].isoformat()}"]
             for bar in self.bars.get(symbol, ()):
-                digest.update(f",{bar.start.timestamp():.0f}:{bar.close}".encode())
+                stamp = stamps.get(bar.start)
+                if stamp is None:
+                    stamp = stamps[bar.start] = f",{bar.start.timestamp():.0f}:"
+                text.append(f"{stamp}{bar.close}")
+            digest.update("".join(text).encode())
         return digest.hexdigest()
 
 
@@ -103,7 +112,7 @@ def window_start(desk: Desk, session: Session, instant: datetime) -> datetime:
     return starts[max(0, len(starts) - wanted)] if starts else instant
 
 
-def _bars(desk: Desk, session: Session, instant: datetime) -> dict[str, list[Bar]]:
+def _bars(desk: Desk, session: Session, instant: datetime) -> dict[str, Sequence[Bar]]:
     """Fetch what is new since the last pass; what was fetched is kept for the next."""
     start = window_start(desk, session, instant)
     memory = desk.memory
@@ -113,23 +122,26 @@ def _bars(desk: Desk, session: Session, instant: datetime) -> dict[str, list[Bar
     if since < instant:
         fetched = desk.data.fetch_bars(symbols, desk.timeframe, since, instant)
         for symbol in symbols:
-            kept = [bar for bar in memory.bars.get(symbol, ()) if start <= bar.start < since]
-            memory.bars[symbol] = kept + list(_regular(desk, fetched[symbol]))
+            kept = _between(memory.bars.get(symbol, ()), start, since - _INSTANT)
+            memory.bars[symbol] = [*kept, *_regular(desk, session, fetched[symbol])]
         memory.fetched_to = instant
     last_start = instant - desk.timeframe.length
-    return {
-        symbol: [bar for bar in memory.bars[symbol] if start <= bar.start <= last_start] for symbol in symbols
-    }
+    return {symbol: _between(memory.bars[symbol], start, last_start) for symbol in symbols}
 
 
-def _regular(desk: Desk, bars: Sequence[Bar]) -> list[Bar]:
-    """Keep bars of regular sessions: extended hours are another market."""
+def _between(bars: Sequence[Bar], first: datetime, last: datetime) -> Sequence[Bar]:
+    """Return the bars that began from ``first`` to ``last``, inclusive; ``bars`` are in order, oldest first."""
+    return bars[bisect_left(bars, first, key=_BEGAN) : bisect_right(bars, last, key=_BEGAN)]
+
+
+def _regular(desk: Desk, session: Session, bars: Sequence[Bar]) -> list[Bar]:
+    """Keep bars of regular sessions: extended hours are another market. ``session`` is looked at first."""
     kept = []
-    session: Session | None = None
+    found: Session | None = session
     for bar in bars:
-        if session is None or not session.is_open(bar.start):
-            session = desk.sessions.on(bar.start.astimezone(desk.zone).date())
-        if session is not None and session.is_open(bar.start):
+        if found is None or not found.is_open(bar.start):
+            found = desk.sessions.on(bar.start.astimezone(desk.zone).date())
+        if found is not None and found.is_open(bar.start):
             kept.append(bar)
     return kept
 

@@ -16,6 +16,7 @@ from pipeline.domain.session import Session
 from pipeline.errors import AppendRefused, BrokerUnavailable, LockBusy, MarketdayError
 from pipeline.operations.climbing import climb, note_silence
 from pipeline.operations.desk import Desk
+from pipeline.operations.telling import tell
 
 GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(seconds=25)}
 """How late a run may begin and still act; procedures not named may be an hour late."""
@@ -28,7 +29,7 @@ class Pass:
     """One run.
 
     Attributes:
-        began: the desk's time when it began; since: the journal's length then.
+        began: the desk's time when it began.
         skipped: why it must do nothing, "" when it may act.
         summary: what it did, for the flow's result and the store.
     """
@@ -38,7 +39,6 @@ class Pass:
     instant: datetime
     driver: str
     began: datetime
-    since: int
     skipped: str = ""
     summary: dict[str, int | str] = field(default_factory=dict)
 
@@ -95,8 +95,7 @@ def _new(desk: Desk, procedure: str, instant: datetime, driver: str) -> Pass:
     local = instant.astimezone(desk.zone)
     session = desk.sessions.at_or_after(local.date())
     holiday = f"no session on {local.date()}" if session.day != local.date() else ""
-    began, since = desk.clock.now(), desk.journal.read().seq
-    return Pass(procedure, session, instant, driver, began, since, holiday)
+    return Pass(procedure, session, instant, driver, desk.clock.now(), holiday)
 
 
 @contextmanager
@@ -121,12 +120,17 @@ def _outcome(desk: Desk, run: Pass) -> Iterator[None]:
         # Silence is a condition of its own: it climbs the ladder although this run failed.
         note_silence(desk, True, moment(desk, run))
         climb(desk, None, moment(desk, run))
-        _record(desk, run, "failed", str(error))
+        _fail(desk, run, error)
         raise
     except MarketdayError as error:
-        _record(desk, run, "failed", str(error))
+        _fail(desk, run, error)
         raise
     _record(desk, run, "completed", "")
+
+
+def _fail(desk: Desk, run: Pass, error: MarketdayError) -> None:
+    _record(desk, run, "failed", str(error))
+    tell(desk)
 
 
 def _reason_to_skip(run: Pass) -> str:

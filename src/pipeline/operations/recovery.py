@@ -15,11 +15,8 @@ from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import Fill, IntentState, Order, OrderLife
 from pipeline.errors import AppendRefused
 from pipeline.operations.desk import Desk
-from pipeline.operations.sending import send
+from pipeline.operations.sending import MAX_DECISION_AGE, send
 from pipeline.ports import Idempotency
-
-MAX_DECISION_AGE = timedelta(seconds=90)
-"""How old a decision may be and still be sent: beyond it the market it saw is gone."""
 
 
 @dataclass(frozen=True, slots=True)

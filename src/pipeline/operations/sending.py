@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline.domain.journal import Kind
 from pipeline.domain.orders import Intent, IntentState, Order
 from pipeline.errors import BrokerRefused, BrokerUnavailable, OrderRejected
 from pipeline.operations.desk import Desk
+
+MAX_DECISION_AGE = timedelta(seconds=90)
+"""How old a decision may be and still be sent: beyond it the market it saw is gone."""
 
 
 def send(desk: Desk, intent_id: str, quantity: int, now: datetime) -> IntentState:

@@ -16,10 +16,15 @@ from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
 
 
-def tell(desk: Desk, since: int) -> int:
-    """Journal an alert for each record after ``since`` that people want to hear of; return how many."""
-    records = tuple(desk.journal.records(since))
+def tell(desk: Desk) -> int:
+    """Journal an alert for each record not looked at yet that people want to hear of; return how many.
+
+    Whoever wrote it: what a command or a failed pass journalled is told by the next pass of anybody. A
+    process that begins looks back to the beginning of the session; nothing is told twice.
+    """
     ledger = desk.journal.read()
+    records = tuple(desk.journal.records(max(desk.memory.told, ledger.session_seq - 1, 0)))
+    desk.memory.told = ledger.seq
     told = 0
     for found in alerts_of(records, ledger, desk.badge):
         silent = found.event in desk.plan.muted and CATALOGUE[found.event].severity is not Severity.CRITICAL

@@ -21,7 +21,7 @@ from pipeline.operations.climbing import enter
 from pipeline.operations.desk import Desk
 from pipeline.operations.observing import Market, seconds_to_close
 from pipeline.operations.passes import Pass, moment
-from pipeline.operations.sending import cancel, send
+from pipeline.operations.sending import MAX_DECISION_AGE, cancel, send
 
 
 def signals_of(desk: Desk, market: Market) -> tuple[Signal, ...]:
@@ -98,6 +98,11 @@ def release_held(desk: Desk, session: Session, market: Market, now: datetime) ->
     for life in desk.journal.read().open_lives:
         release = life.intent.release_at
         if life.state is not IntentState.HELD or release is None or release > now:
+            continue
+        if now - release > MAX_DECISION_AGE:
+            expired += 1
+            data = {"intent_id": life.intent.id, "reason": "nobody was there to send it in time"}
+            desk.journal.append(Kind.VETOED, data, now)
             continue
         verdict = check_release(life.intent, view_of(desk, session, market), desk.limits)
         if verdict.quantity and _sent(desk, life.intent.id, verdict.quantity, now):

@@ -83,28 +83,26 @@ def test_a_halt_from_another_process_is_the_last_word(tmp_path: Path) -> None:
 
 
 def test_a_halt_does_not_starve_behind_a_process_that_never_stops_writing(tmp_path: Path) -> None:
-    """Ten appends against a loop of appends; without a door one of them alone took half a second."""
-    path = tmp_path / "demo.jsonl"
-    writer = started("append", path, "BUSY", 0)
-    assert writer.stdout is not None
-    writer.stdout.readline()
-    reader = threading.Thread(target=writer.stdout.read)
-    reader.start()
-    journal = opened(path)
-    journal.read()
-    began = time.monotonic()
-    for _ in range(10):
-        journal.append(Kind.LOCK, {"symbol": "X", "reason": "urgent"}, T0)
-        time.sleep(0.01)
-    took = time.monotonic() - began
-    writer.kill()
-    writer.wait(10)
-    reader.join()
-    writer.stdout.close()
-    assert writer.stdin is not None
-    writer.stdin.close()
+    """Twenty appends against a loop of appends: how many records get in before ours, in the median?
 
-    assert took < 1.0
+    One or two with a door; about fifty without, and thousands at worst.
+    """
+    path = tmp_path / "demo.jsonl"
+    with started("append", path, "BUSY", 0) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        reader = threading.Thread(target=writer.stdout.read)
+        reader.start()
+        journal, overtaken = opened(path), []
+        for _ in range(20):
+            time.sleep(0.03)  # the writer is at full speed again
+            before = path.read_bytes().count(b"\n")
+            record = journal.append(Kind.LOCK, {"symbol": "X", "reason": "urgent"}, T0)
+            overtaken.append(record.seq - before)
+        writer.kill()
+        reader.join()
+
+    assert sorted(overtaken)[10] < 10, overtaken
 
 
 def test_a_full_disk_refuses_the_record_and_keeps_the_journal(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_halted_day_leads_with_the_halt_and_its_reason() -> None:
 
     assert "✕ HALTED" in page
     assert page.index("daily loss 5.12 % of 5.00 %") < page.index("<svg")
-    assert "−5.12 % of −5.00 %" in page
+    assert "−5.12 % of −3.00 %" in page
     assert "nothing trades until a person runs marketday resume" in page
     assert conclude(a_halted_session()).level is Level.HALTED
 
@@ -185,7 +185,7 @@ def test_the_message_has_the_same_numbers_in_ten_fields() -> None:
     message = report_alert(a_halted_session(), "reports/2013-10-07.html")
 
     assert message.fields[:3] == (
-        ("Day P&L", "−$511.98 (−5.12 % of −5.00 %)"),
+        ("Day P&L", "−$511.98 (−5.12 % of −3.00 %)"),
         ("Equity", "$9,488.02"),
         ("Drawdown", "5.12 % of 10.00 %"),
     )

@@ -242,8 +242,8 @@ def test_the_same_store_gives_the_same_report_and_the_same_number_everywhere(
 
     assert first == second
     assert render_html(first) == render_html(second)
-    assert message.fields[0] == ("Day P&L", "+$1.83 (+0.02 %, limit −5.00 %)")
-    assert "+$1.83 (+0.02 %, limit −5.00 %)" in render_markdown(first)
+    assert message.fields[0] == ("Day P&L", "+$1.83 (+0.02 %, limit −3.00 %)")
+    assert "+$1.83 (+0.02 %, limit −3.00 %)" in render_markdown(first)
     assert "+$1.83" in render_html(first)
     assert (message.severity, message.mode, len(message.fields)) == (Severity.NOTICE, "PAPER", 10)
     assert message.at == datetime(2013, 10, 7, 21, 32, tzinfo=UTC)

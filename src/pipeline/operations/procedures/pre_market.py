@@ -27,6 +27,8 @@ def verify_account(desk: Desk, run: Pass) -> Finding:
     expected = "live" if desk.mode == "live" else "paper"
     if account.mode != expected:
         return fail(f"configured for {expected}, but account {account.number} is {account.mode}")
+    if desk.armed_account and account.number != desk.armed_account:
+        return fail(f"real money is armed for account {desk.armed_account}, this is {account.number}")
     if account.blocked:
         return fail(f"account {account.number} is blocked by {desk.broker.name}")
     return ok(f"{account.mode} account {account.number} at {desk.broker.name} may trade")

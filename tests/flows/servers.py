@@ -1,0 +1,59 @@
+"""A Prefect server for tests, and this process's Prefect pointed at it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.servers import Child, free_port, healthy, prefect_environment, start_prefect, wait_healthy
+
+PREFECTS_OWN = (
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+)
+"""Prefect leaves its sockets to the garbage collector: that is not what these tests are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running Prefect server."""
+
+    child: Child
+    port: int
+
+    def reachable(self) -> bool:
+        """Tell whether it answers."""
+        return healthy(self.port)
+
+    def kill(self) -> None:
+        """End it as a power loss would: it and the workers it started."""
+        os.killpg(self.child.process.pid, signal.SIGKILL)
+        self.child.process.wait()
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[Server]:
+    """Run a server in ``home`` for the length of the block; Prefect in this process talks to it."""
+    from prefect.context import refresh_global_settings_context
+
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in prefect_environment(home, port).items():
+            patch.setenv(name, value)
+        patch.setenv("PREFECT_CLIENT_MAX_RETRIES", "1")
+        # Another test of this process may have imported Prefect already: it reads its settings once.
+        refresh_global_settings_context()
+        server = Server(start_prefect(home, port), port)
+        try:
+            wait_healthy(server.child, port, home)
+            yield server
+        finally:
+            server.child.stop()
+    refresh_global_settings_context()
