@@ -20,6 +20,7 @@ from pipeline.adapters.duckdb_store.bars import insert_bars, select_bars, select
 from pipeline.adapters.duckdb_store.connection import open_database
 from pipeline.domain.market import Bar, Timeframe
 from pipeline.domain.money import price_decimal
+from pipeline.operations.projecting import wait_projected
 from pipeline.wiring.desks import open_store
 
 TITLE = "store (P9): 500 symbols at once beside one by one"
@@ -137,6 +138,7 @@ def _opens(scale: Scale) -> list[Row]:
             await running.pacer.wait_until(instant)
             opened.clear()
             await body(directly, str(running.config), instant, "benchmark")
+            wait_projected(running.desk)
             most = max(most, len(opened))
         return most
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from benchmarks.rehearsals import Rehearsal, prefect_server, rehearsal
 from benchmarks.results import Row, Scale, at_most, note
+from pipeline.operations.projecting import wait_projected
 
 TITLE = "tick overhead: wall time of a tick beside an empty flow with the same task runs"
+_STEPS = ("recover_orders", "fetch_market", "keep_limits", "close_tick")
 _BREAKDOWN_EVERY = 4
 """Every fourth tick runs without Prefect, to see what each of its steps costs by itself."""
 
@@ -30,7 +32,7 @@ def measure(scale: Scale) -> list[Row]:
 def _symbols(scale: Scale, count: int, ticks: int, target: Any) -> list[Row]:
     with rehearsal(count) as running:
         ours, floor, steps = asyncio.run(_alternate(running, ticks))
-    what, name = f"tick, {count} symbols, median", "empty flow, 5 empty tasks"
+    what, name = f"tick, {count} symbols, median", "empty flow, empty tasks"
     tick, empty = (statistics.median(each) * 1000 for each in (ours, floor))
     if target is None:
         rows = [note(what, tick, "ms", empty, name)]
@@ -49,29 +51,38 @@ async def _alternate(
 
     instants = (await running.begin())[: ticks + ticks // _BREAKDOWN_EVERY + 2]
     config = str(running.config)
-    empty = _empty_flow()
-    await empty()
     ours: list[float] = []
     floor: list[float] = []
     steps: dict[str, list[float]] = defaultdict(list)
+    empty = _empty_flow(0)
 
     async def tick(instant: datetime) -> None:
         _did_it(await intraday_tick(config, instant, "benchmark"))
 
     for number, instant in enumerate(instants):
         await running.pacer.wait_until(instant)
-        if number < 2:
-            await tick(instant)  # opens connections, asks for instruments
+        if number == 0:  # opens connections, asks for instruments, and shows how many tasks there are
+            once: dict[str, list[float]] = defaultdict(list)
+            _did_it(await body(_timing(once), config, instant, "benchmark"))
+            empty = _empty_flow(sum(map(len, once.values())))
+        elif number == 1:
+            await tick(instant)
+            await empty()
         elif number % (_BREAKDOWN_EVERY + 1) == 0:
             began = time.perf_counter()
             _did_it(await body(_timing(steps), config, instant, "benchmark"))
             steps["body"].append(time.perf_counter() - began)
+            began = time.perf_counter()
+            wait_projected(running.desk)
+            steps["(the store, in the background)"].append(time.perf_counter() - began)
         else:
             turns = [(ours, lambda at=instant: tick(at)), (floor, empty)]
             for seconds, call in turns if number % 2 else reversed(turns):
                 seconds.append(await _timed(call))
-    steps["claim, locks and record"] = [
-        whole - sum(each[at] for step, each in steps.items() if step != "body" and len(each) > at)
+                # The store follows in the background; it must not slow the other contestant.
+                wait_projected(running.desk)
+    steps["decide, claim, locks, record"] = [
+        whole - sum(each[at] for step, each in steps.items() if step in _STEPS)
         for at, whole in enumerate(steps["body"])
     ]
     return ours, floor, dict(steps)
@@ -99,23 +110,19 @@ def _timing(steps: dict[str, list[float]]) -> Callable[..., Awaitable[Any]]:
     return call
 
 
-def _empty_flow() -> Callable[[], Awaitable[Any]]:
+def _empty_flow(tasks: int) -> Callable[[], Awaitable[Any]]:
     """Return what Prefect alone costs: a flow with the tick's options and task runs, and no work."""
     from prefect import flow, task
 
-    from tasks.calling import once, reads
+    from tasks.calling import reads
 
     @task(**reads())
     async def nothing() -> None:
         pass
 
-    @task(**once())
-    async def nothing_once() -> None:
-        pass
-
     @flow(name="empty", timeout_seconds=50)
     async def empty() -> None:
-        for each in (nothing, nothing, nothing_once, nothing_once, nothing_once):
-            await each()
+        for _ in range(tasks):
+            await nothing()
 
     return empty

@@ -13,7 +13,7 @@ from pipeline.operations.climbing import climb, note_silence
 from pipeline.operations.desk import Desk
 from pipeline.operations.observing import Market, observe_bars, observe_quotes
 from pipeline.operations.passes import Pass, moment
-from pipeline.operations.projecting import project
+from pipeline.operations.projecting import project_soon
 from pipeline.operations.recovery import recover
 from pipeline.operations.telling import tell
 from tasks.calling import once, reads
@@ -66,8 +66,8 @@ async def send_intent(desk: Desk, run: Pass, intent_id: str) -> bool:
 async def close_tick(
     desk: Desk, run: Pass, market: Market, signals: Sequence[Signal], judged: Sequence[Judged]
 ) -> None:
-    """Journal what the tick saw and decided, and the account; tell people; bring the store up to date."""
+    """Journal what the tick saw and decided, and the account; tell people; have the store follow."""
     trading.record_tick(desk, run, market, signals, judged)
     trading.snapshot(desk, run, market)
     tell(desk)
-    project(desk)
+    project_soon(desk)

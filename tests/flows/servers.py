@@ -39,15 +39,19 @@ class Server:
 
 
 @contextmanager
-def running_server(home: Path) -> Iterator[Server]:
-    """Run a server in ``home`` for the length of the block; Prefect in this process talks to it."""
+def running_server(home: Path, retries: int | None = None) -> Iterator[Server]:
+    """Run a server in ``home`` for the length of the block; Prefect in this process talks to it.
+
+    ``retries``: of each of its requests; by default what the product says.
+    """
     from prefect.context import refresh_global_settings_context
 
     port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in prefect_environment(home, port).items():
             patch.setenv(name, value)
-        patch.setenv("PREFECT_CLIENT_MAX_RETRIES", "1")
+        if retries is not None:
+            patch.setenv("PREFECT_CLIENT_MAX_RETRIES", str(retries))
         # Another test of this process may have imported Prefect already: it reads its settings once.
         refresh_global_settings_context()
         server = Server(start_prefect(home, port), port)

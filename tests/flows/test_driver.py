@@ -36,8 +36,9 @@ QUARTERS = {
 
 @pytest.fixture
 def doomed(tmp_path: Path) -> Iterator[Server]:
-    """A server of its own, to be killed."""
-    with running_server(tmp_path / "prefect-home") as running:
+    """A server of its own, to be killed. One retry: what Prefect says to a dead server after the session
+    is not what is tested, and takes it more than a minute."""
+    with running_server(tmp_path / "prefect-home", retries=1) as running:
         yield running
     gc.collect()
 

@@ -234,7 +234,10 @@ def overlay(script: str = "", **sections: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def rehearsal(
-    folder: Path, configured: Mapping[str, Any] | None = None, day: date = DAY
+    folder: Path,
+    configured: Mapping[str, Any] | None = None,
+    day: date = DAY,
+    overrides: tuple[str, ...] = (),
 ) -> Iterator[Rehearsal]:
     """Run a desk and its exchange, which stands at 07:00 New York time of ``day``."""
     home = folder / "desk"
@@ -243,7 +246,7 @@ def rehearsal(
     extra = folder / "test.yaml"
     extra.write_text(yaml.safe_dump(dict(configured or overlay())))
     files = (CONFIG / "live_momentum_strategy.yaml", CONFIG / "rehearsal.yaml", extra)
-    spec = DeskSpec(tuple(map(str, files)), (), str(home))
+    spec = DeskSpec(tuple(map(str, files)), overrides, str(home))
     config = home / DESK_FILE
     config.write_text(json.dumps(asdict(spec)))  # not spec.save(): the checkout's current desk is not ours
     with pytest.MonkeyPatch.context() as patch:

@@ -36,7 +36,7 @@ class Market:
         digest = hashlib.sha256()
         account = self.account
         digest.update(f"{self.instant.isoformat()}|{account.equity}|{account.cash}".encode())
-        stamps: dict[datetime, str] = {}  # symbols share their bars' starts, and a stamp costs more than a hash
+        stamps: dict[datetime, str] = {}  # symbols share them, and making one costs more than hashing it
         for symbol in sorted(self.prices):
             text = [f"|{symbol}:{self.prices[symbol]}@{self.prices_at[symbol].isoformat()}"]
             for bar in self.bars.get(symbol, ()):
@@ -130,7 +130,7 @@ def _bars(desk: Desk, session: Session, instant: datetime) -> dict[str, Sequence
 
 
 def _between(bars: Sequence[Bar], first: datetime, last: datetime) -> Sequence[Bar]:
-    """Return the bars that began from ``first`` to ``last``, inclusive; ``bars`` are in order, oldest first."""
+    """Return the bars that began from ``first`` to ``last``, inclusive; ``bars`` are oldest first."""
     return bars[bisect_left(bars, first, key=_BEGAN) : bisect_right(bars, last, key=_BEGAN)]
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from pipeline.errors import StoreUnavailable
 from pipeline.operations.desk import Desk
 
 log = logging.getLogger(__name__)
+
+_BACKGROUND = ThreadPoolExecutor(max_workers=1, thread_name_prefix="projection")
+_LATEST: dict[Path, Future[int]] = {}
+"""The newest projection asked for in the background, by home."""
 
 
 def project(desk: Desk) -> int:
@@ -25,3 +31,31 @@ def project(desk: Desk) -> int:
         return len(records)
     desk.memory.projected = seen + len(records)
     return 0
+
+
+def project_soon(desk: Desk) -> Future[int]:
+    """Bring the store up to the journal without making the caller wait.
+
+    Opening the store takes longer than all the rest of a tick, and another process may hold it for
+    seconds. A process that ends in order finishes what was begun; what a killed one leaves undone is
+    done by the next projection of anybody.
+    """
+    before = _LATEST.get(desk.home)
+    if before is not None:
+        before.cancel()  # unless it has begun: the new one does its work, too
+    latest = _LATEST[desk.home] = _BACKGROUND.submit(project, desk)
+    latest.add_done_callback(_heard)
+    return latest
+
+
+def wait_projected(desk: Desk) -> None:
+    """Return when no projection of this desk runs in the background."""
+    latest = _LATEST.get(desk.home)
+    if latest is not None:
+        wait([latest])
+
+
+def _heard(done: Future[int]) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        log.error("the store could not be brought up to the journal", exc_info=error)
