@@ -14,6 +14,7 @@ from pipeline.operations.desk import Desk
 from pipeline.operations.observing import Market, observe_bars, observe_quotes
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.projecting import project_soon
+from pipeline.operations.reconciliation import explain_cash
 from pipeline.operations.recovery import recover
 from pipeline.operations.telling import tell
 from tasks.calling import once, reads
@@ -47,6 +48,7 @@ async def fetch_quotes(desk: Desk, run: Pass) -> Market:
 async def keep_limits(desk: Desk, run: Pass, market: Market) -> None:
     """Climb the ladder, cancel what must go, release or give up held intents."""
     now = moment(desk, run)
+    explain_cash(desk, market.account, now)
     condition = climb(desk, market.account.equity, now)
     run.summary["cancelled"] = trading.cancel_what_must_go(desk, now)
     released, expired = trading.release_held(desk, run.session, market, now)

@@ -40,7 +40,7 @@ class RiskLimits:
         max_leverage: gross exposure over equity that no order may exceed, 1_000_000 is 1.0.
         min_cash: fraction of equity that stays in cash.
         stop_loss: adverse move from the average entry price, or None.
-        max_holding_days: sessions a position may be held, or None.
+        max_holding_days: calendar days a position may be held, or None.
         flatten_minutes: minutes before the close at which everything is closed, 0 to hold overnight.
         no_entry_minutes: minutes before the close from which no entry is allowed.
         order_timeout_seconds: age at which what remains of an order is cancelled.

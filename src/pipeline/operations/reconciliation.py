@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.portfolio import BrokerPosition, Position
-from pipeline.domain.reconcile import Books, Discrepancy, Statement, compare
+from pipeline.domain.portfolio import Account, BrokerPosition, Position
+from pipeline.domain.reconcile import CASH_TOLERANCE, Books, Discrepancy, Statement, compare
 from pipeline.domain.rules.sizing import cost_of
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations.climbing import enter
@@ -58,9 +58,28 @@ def _adopted(held: BrokerPosition, now: datetime) -> Position:
 def _book(desk: Desk, ledger: Ledger, now: datetime) -> None:
     since = (ledger.reconciled_at or now) - timedelta(days=1)
     record_fills(desk, desk.broker.fetch_fills(since), now)
+    book_activities(desk, since, now)
+
+
+def book_activities(desk: Desk, since: datetime, now: datetime) -> int:
+    """Book fees, dividends, deposits and withdrawals that the ledger does not know; return how many."""
+    ledger = desk.journal.read()
+    before = ledger.seq
     for activity in desk.broker.fetch_cash_activities(since.date()):
         if activity.id not in ledger.activities and activity.at >= ledger.opened_at:
             desk.journal.append(Kind.CASH, encode(activity), now)
+    return desk.journal.read().seq - before
+
+
+def explain_cash(desk: Desk, account: Account, now: datetime) -> int:
+    """Book what moved the account's cash other than fills, before anybody takes it for a profit or a loss.
+
+    Nothing is asked while cash agrees, nor while orders are under way: then it may move with their fills.
+    """
+    ledger = desk.journal.read()
+    if ledger.cash is None or ledger.open_lives or abs(account.cash - ledger.cash) <= CASH_TOLERANCE:
+        return 0
+    return book_activities(desk, now - timedelta(days=1), now)
 
 
 def _compare(desk: Desk) -> tuple[Discrepancy, ...]:

@@ -91,6 +91,11 @@ def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bo
         return False  # a status we do not know: exposure stays counted in full
     if order.state is life.state and order.filled <= life.filled:
         return False
+    if order.state is IntentState.ACKED and life.state is IntentState.PARTIAL:
+        return False  # an answer from before: what we know already lies ahead of it
+    if (life.state.terminal and order.state is not life.state) or order.filled > life.intent.quantity:
+        _quarantine(desk, life, order, now)
+        return False
     if order.state is IntentState.ACKED:
         data: dict[str, object] = {"intent_id": life.intent.id, "order_id": order.id}
         desk.journal.append(Kind.ACKED, data, now)
@@ -104,6 +109,15 @@ def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bo
     }
     desk.journal.append(Kind.ORDER, data, now)
     return True
+
+
+def _quarantine(desk: Desk, life: OrderLife, order: Order, now: datetime) -> None:
+    """Lock a symbol whose order the broker tells otherwise than its life could have gone."""
+    symbol = life.intent.symbol
+    if symbol not in desk.journal.read().locks:
+        theirs = f"{order.state.value}, {order.filled} of {life.intent.quantity} executed"
+        reason = f"order {life.intent.id}: we hold it for {life.state.value}, the broker says {theirs}"
+        desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason}, now)
 
 
 def book_fills(desk: Desk, now: datetime) -> int:

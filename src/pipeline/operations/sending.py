@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pipeline.domain.journal import Kind
 from pipeline.domain.orders import Intent, IntentState, Order
-from pipeline.errors import BrokerRefused, BrokerUnavailable, OrderRejected
+from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, OrderRejected
 from pipeline.operations.desk import Desk
 
 MAX_DECISION_AGE = timedelta(seconds=90)
@@ -57,8 +57,14 @@ def cancel(desk: Desk, intent_id: str, reason: str, now: datetime) -> bool:
     if life.state.terminal:
         return False
     if not life.state.at_broker:
-        desk.journal.append(Kind.VETOED, {"intent_id": intent_id, "reason": reason}, now)
-        return True
+        try:
+            desk.journal.append(Kind.VETOED, {"intent_id": intent_id, "reason": reason}, now)
+        except AppendRefused:
+            life = desk.journal.read().lives[intent_id]  # it was released in this very moment
+            if not life.state.at_broker:
+                raise
+        else:
+            return True
     if not life.cancel_requested:
         desk.journal.append(Kind.CANCEL, {"intent_id": intent_id, "reason": reason}, now)
     if life.order_id:

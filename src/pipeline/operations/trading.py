@@ -206,7 +206,8 @@ def _sent(desk: Desk, intent_id: str, quantity: int, now: datetime) -> bool:
     try:
         send(desk, intent_id, quantity, now)
     except AppendRefused as error:
-        if error.code in ("halted", "reducing", "illegal"):
+        # Only a refused SENDING means that nothing left; what is refused later must be heard.
+        if error.kind == Kind.SENDING and error.code in ("halted", "reducing", "illegal"):
             return False
         raise
     return True
