@@ -16,7 +16,7 @@ FORBIDDEN = ("numba", "great_expectations", "exchange_calendars", "pandas", "alp
 def measure(scale: Scale) -> list[Row]:
     """Measure processor time: wall time on a busy machine says little about an import."""
     compile_ours()
-    found = fresh_in_turn({"prefect": python(PREFECT), "ours": python(OURS)}, scale.pick(2, 5))
+    found = fresh_in_turn({"prefect": python(PREFECT), "ours": python(OURS)}, scale.pick(1, 5))
     ours, prefect = found["ours"], found["prefect"]
     modules = imported()
     heavy = [name for name in FORBIDDEN if name in modules]

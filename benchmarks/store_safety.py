@@ -112,7 +112,7 @@ def _until_killed(folder: str) -> None:
         journal.append(Kind.CLAIM, key | {"driver": "benchmark"}, at)
         _tick(journal, at)
         done = {"driver": "benchmark", "outcome": "completed", "reason": "", "summary": {}}
-        last = journal.append(Kind.RUN, key | done, at)
+        last = journal.append(Kind.RUN, {**key, **done}, at)
         store.project(journal.records(store.projected()))
         store.record_bars(bars_at(at, _SYMBOLS), Timeframe.ONE_MINUTE)
         print(last.seq, flush=True)
@@ -121,13 +121,16 @@ def _until_killed(folder: str) -> None:
 def _tick(journal: FileJournal, at: datetime) -> None:
     signal = {"symbol": "SPY", "strategy": "m", "direction": 1, "confidence": 700_000, "price": 1_000_000}
     tick = {"session": "2026-11-20", "instant": at.isoformat(), "driver": "benchmark", "inputs": "f00d"}
-    tick |= {"symbols": 2, "asked": 2, "signals": [signal], "intents": 0, "state": "NORMAL"}
-    journal.append(Kind.TICK, tick, at)
+    seen = {"symbols": 2, "asked": 2, "signals": [signal], "intents": 0, "state": "NORMAL"}
+    journal.append(Kind.TICK, {**tick, **seen}, at)
 
 
 def main(words: Sequence[str]) -> None:
     """Be one of the processes."""
-    {"write": _write, "until_killed": _until_killed}[words[0]](*words[1:])
+    if words[0] == "write":
+        _write(*words[1:])
+    else:
+        _until_killed(*words[1:])
 
 
 if __name__ == "__main__":

@@ -8,13 +8,18 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.rehearsals import Rehearsal, prefect_server, rehearsal
 from benchmarks.results import Row, Scale, at_most, note
 from pipeline.operations.projecting import wait_projected
 
+if TYPE_CHECKING:
+    from tasks.calling import Call  # imports Prefect, which must first hear where its server is
+
 TITLE = "tick overhead: wall time of a tick beside an empty flow with the same task runs"
+_Turn = tuple[list[float], Callable[[], Awaitable[Any]]]
 _STEPS = ("recover_orders", "fetch_market", "keep_limits", "close_tick")
 _BREAKDOWN_EVERY = 4
 """Every fourth tick runs without Prefect, to see what each of its steps costs by itself."""
@@ -25,7 +30,7 @@ def measure(scale: Scale) -> list[Row]:
     with prefect_server():
         return [
             *_symbols(scale, 2, scale.pick(12, 120), at_most(1.5)),
-            *_symbols(scale, 500, scale.pick(8, 60), None),
+            *_symbols(scale, 500, scale.pick(6, 60), None),
         ]
 
 
@@ -76,7 +81,7 @@ async def _alternate(
             wait_projected(running.desk)
             steps["(the store, in the background)"].append(time.perf_counter() - began)
         else:
-            turns = [(ours, lambda at=instant: tick(at)), (floor, empty)]
+            turns: list[_Turn] = [(ours, partial(tick, instant)), (floor, empty)]
             for seconds, call in turns if number % 2 else reversed(turns):
                 seconds.append(await _timed(call))
                 # The store follows in the background; it must not slow the other contestant.
@@ -99,7 +104,7 @@ def _did_it(summary: dict[str, int | str]) -> None:
         raise RuntimeError(f"the tick did nothing: {summary['skipped']}")
 
 
-def _timing(steps: dict[str, list[float]]) -> Callable[..., Awaitable[Any]]:
+def _timing(steps: dict[str, list[float]]) -> Call:
     async def call(task: Any, *arguments: Any) -> Any:
         began = time.perf_counter()
         try:

@@ -29,8 +29,8 @@ def in_turn(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dic
     """
     found: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds):
-        names = list(contestants) if number % 2 == 0 else list(reversed(contestants))
-        for name in names:
+        names = list(contestants)
+        for name in names if number % 2 == 0 else names[::-1]:
             began = time.perf_counter()
             contestants[name]()
             found[name].append(time.perf_counter() - began)

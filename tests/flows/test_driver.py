@@ -11,11 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from prefect.events.worker import EventsWorker
 
 from pipeline.cli.session import Driver
 from pipeline.domain.journal import Kind
 from pipeline.domain.orders import IntentState
-from tests.flows.servers import PREFECTS_OWN, Server, running_server
+from tests.flows.servers import PREFECTS_OWN, Server, revived, running_server
 from tests.operations.desks import DAY, Rehearsal, overlay, rehearsal
 
 pytestmark = [pytest.mark.slow, *PREFECTS_OWN]
@@ -38,8 +39,11 @@ QUARTERS = {
 def doomed(tmp_path: Path) -> Iterator[Server]:
     """A server of its own, to be killed. One retry: what Prefect says to a dead server after the session
     is not what is tested, and takes it more than a minute."""
-    with running_server(tmp_path / "prefect-home", retries=1) as running:
+    home = tmp_path / "prefect-home"
+    with running_server(home, retries=1) as running:
         yield running
+        with revived(running, home):
+            EventsWorker.drain_all(timeout=10.0)
     gc.collect()
 
 

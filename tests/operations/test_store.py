@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.duckdb_store.store import DuckStore
+from pipeline.operations.projecting import wait_projected
 from pipeline.wiring import desks as composition
 from tests.operations.desks import at, overlay, rehearsal
 from tests.operations.test_passes import held_elsewhere
@@ -24,9 +25,11 @@ def test_a_store_held_by_another_process_delays_nothing_but_itself(
             summary = desk.tick("14:35")
             desk.tick("14:36")
             check = desk.run("intraday-check", at("15:30"))
+            wait_projected(desk.desk)
         lagged = desk.desk.store.projected()
         written = desk.ledger.seq
         desk.tick("15:31")
+        wait_projected(desk.desk)
         rows = desk.desk.store.query("SELECT count(*) AS fills FROM fills")
 
         assert summary["sent"] == 1

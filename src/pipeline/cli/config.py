@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from pipeline.cli.exits import Exit
 from pipeline.cli.options import Json
 from pipeline.cli.output import console, print_json, table
 from pipeline.domain.formatting import count
+from pipeline.domain.risk import Ladder, RiskLimits
 from pipeline.errors import ConfigurationError
 from pipeline.settings.findings import Finding
 from pipeline.settings.models.root import Settings
@@ -58,16 +61,39 @@ def check(
 
 @app.command()
 def show(files: Files, overrides: Overrides = None, phase: Phase = None, as_json: Json = False) -> None:
-    """Print the effective configuration: defaults filled in, variables expanded, secrets as dots."""
+    """Print the effective configuration, secrets as dots, and the limits that follow from it."""
     import yaml
 
-    from pipeline.settings.effective import redacted
+    from pipeline.settings.effective import redacted, risk_limits
 
-    settings = redacted(_read(files, overrides, phase))
+    loaded = _read(files, overrides, phase)
+    settings = redacted(loaded)
     if as_json:
         print_json(settings)
-    else:
-        typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).rstrip())
+        return
+    typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).rstrip())
+    typer.echo("\n# The limits in force, each the strictest of the keys that set it:")
+    for line in _limit_lines(risk_limits(loaded)):
+        typer.echo(f"#   {line}")
+
+
+def _limit_lines(limits: RiskLimits) -> Iterator[str]:
+    """Yield each limit with its number: fractions in percent, money, seconds and counts as they are."""
+    plain = {"max_positions", "max_holding_days", "max_orders_per_session", "max_data_age_bars"}
+    for name, value in (*_fields(limits), *_fields(limits.ladder)):
+        if value is None or isinstance(value, tuple):
+            shown = "off" if value is None else " → ".join(f"{step // 10_000} %" for step in value)
+        elif name == "max_position_money":
+            shown = f"{value / 1_000_000:.2f}"
+        elif name in plain or name.endswith(("_seconds", "_minutes", "_failures")):
+            shown = str(value)
+        else:
+            shown = f"{value / 10_000:g} %"
+        yield f"{name:<30} {shown}"
+
+
+def _fields(values: RiskLimits | Ladder) -> Iterator[tuple[str, int | tuple[int, ...] | None]]:
+    return ((field.name, getattr(values, field.name)) for field in fields(values) if field.name != "ladder")
 
 
 def _read(files: list[Path], overrides: list[str] | None, phase: str | None) -> Settings:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
+from pipeline.domain.session import OutsideCalendar
 from pipeline.errors import (
     AccountMismatch,
     AppendRefused,
@@ -58,7 +59,7 @@ def exit_code(error: MarketdayError) -> Exit:
     """Return the exit code that tells a script what kind of trouble this is."""
     if isinstance(error, AppendRefused):
         return _REFUSED.get(error.code, Exit.FAILED)
-    if isinstance(error, UsageError | ConfigurationError | AccountMismatch):
+    if isinstance(error, UsageError | ConfigurationError | AccountMismatch | OutsideCalendar):
         return Exit.USAGE
     if isinstance(error, Transient | JournalCorrupt | DataInvalid | BrokerRefused):
         return Exit.UNREACHABLE

@@ -19,7 +19,7 @@ _COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume")
 
 # Integers are appended five times as fast as decimals and instants; the sort is Python's for the same reason.
 _STAGE = """
-CREATE TEMP TABLE incoming (
+CREATE OR REPLACE TEMP TABLE incoming (
     symbol VARCHAR, start BIGINT, open BIGINT, high BIGINT, low BIGINT, close BIGINT, volume BIGINT
 )
 """
@@ -61,7 +61,6 @@ def insert_bars(connection: DuckDBPyConnection, bars: Sequence[Bar], timeframe: 
     appender.flush()
     bounds = {"timeframe": timeframe.value, "first": min(starts), "last": max(starts)}
     connection.execute(_KEEP, bounds)
-    connection.execute("DROP TABLE incoming")
     connection.execute("COMMIT")
 
 
