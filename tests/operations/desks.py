@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -27,7 +27,7 @@ from pipeline.adapters.calendar import CachedCalendar
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.market import Bar
-from pipeline.domain.orders import Fill, Intent, IntentState, Order, OrderLife
+from pipeline.domain.orders import Intent, Order, OrderLife
 from pipeline.domain.signals import Signal, Strategy
 from pipeline.errors import BrokerUnavailable
 from pipeline.exchange.config import load_config
@@ -35,6 +35,7 @@ from pipeline.exchange.host import Exchange
 from pipeline.exchange.process import RunningExchange
 from pipeline.exchange.server import listen, serve
 from pipeline.operations.desk import Desk
+from pipeline.operations.projecting import wait_projected
 from pipeline.settings.models.root import Settings
 from pipeline.strategies.registry import STRATEGIES
 from pipeline.wiring.brokers import BROKERS, EXCHANGE_HOME, REHEARSAL_KEY, REHEARSAL_SECRET, Connection
@@ -258,6 +259,7 @@ def rehearsal(
             try:
                 yield running
             finally:
+                wait_projected(running.desk)
                 running.close()
 
 
@@ -294,16 +296,3 @@ def _calendar() -> Path:
     folder = Path(mkdtemp(prefix="marketday-calendar-"))
     CachedCalendar(folder).load("XNYS")
     return folder
-
-
-def fills_of(rehearsed: Rehearsal) -> list[Fill]:
-    """Return the fills in the ledger."""
-    return list(rehearsed.ledger.fills.values())
-
-
-def utc(instant: datetime) -> datetime:
-    """Return an instant in UTC."""
-    return instant.astimezone(UTC)
-
-
-FINAL = (IntentState.FILLED, IntentState.CANCELLED, IntentState.EXPIRED, IntentState.REJECTED)
