@@ -43,7 +43,7 @@ def measure(scale: Scale) -> list[Row]:
     return [
         _claim(scale, "append, 1 writer, p50", one, alone),
         _late("  p99", one, alone),
-        _claim(scale, f"append, {WRITERS} writers, p50", paced, shared),
+        note(f"append, {WRITERS} writers that pause, p50", *_middle(paced, "ms"), shared),
         _late("  p99", paced, shared),
         note(f"  {WRITERS} writers without a pause, p50", *_middle(pressed, "ms"), shared),
         _late("    p99", pressed, shared),

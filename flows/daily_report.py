@@ -8,7 +8,7 @@ from prefect import flow
 
 from tasks import artifacts, steps
 from tasks.calling import Call, through_prefect
-from tasks.running import Summary, named, plain
+from tasks.running import Summary, named, trading
 
 NAME = "daily-report"
 
@@ -27,7 +27,7 @@ async def daily_report(config: str, at: datetime | None = None, driver: str = "p
 
 async def body(call: Call, config: str, at: datetime | None, driver: str) -> Summary:
     """Write, announce, show."""
-    with plain(NAME, config, at, driver) as (desk, run):
+    with trading(NAME, config, at, driver) as (desk, run):
         if run.skipped:
             return run.result()
         written = await call(steps.write_report, desk, run)

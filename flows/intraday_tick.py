@@ -33,7 +33,7 @@ async def body(call: Call, config: str, tick: datetime | None, driver: str) -> S
         if run.skipped:
             return run.result()
         await call(steps.recover_orders, desk, run)
-        market = await call(steps.fetch_market, desk, run)
+        market = await steps.look(call, steps.fetch_market, desk, run)
         await call(steps.keep_limits, desk, run, market)
         signals = signals_of(desk, market)
         judged = judge(desk, run.session, market, signals)

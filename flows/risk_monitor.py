@@ -33,7 +33,7 @@ async def body(call: Call, config: str, at: datetime | None, driver: str) -> Sum
         if run.skipped:
             return run.result()
         await call(steps.recover_orders, desk, run)
-        market = await call(steps.fetch_quotes, desk, run)
+        market = await steps.look(call, steps.fetch_quotes, desk, run)
         await call(steps.keep_limits, desk, run, market)
         judged = judge(desk, run.session, market, ())
         for intent_id in record_decisions(desk, run, market, judged):

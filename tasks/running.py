@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from prefect.runtime import flow_run
 
 from pipeline.operations.desk import Desk
-from pipeline.operations.passes import GRACE, Pass, plain_pass, trading_pass, urgent_pass
+from pipeline.operations.passes import GRACE, Pass, trading_pass, urgent_pass
 from pipeline.wiring.desks import open_desk
 
 Summary = dict[str, int | str]
@@ -35,23 +35,11 @@ WATCHES: dict[tuple[str, datetime], Watch] = {}
 def trading(
     procedure: str, config: str, instant: datetime | None, driver: str
 ) -> Iterator[tuple[Desk, Pass]]:
-    """Run the block as a pass that may send orders: lock, lease, claim, record."""
+    """Run the block as a pass: lock, lease, claim, record. Only who holds the lease may claim."""
     desk = open_desk(config)
     with (
         _watched(procedure, instant),
         trading_pass(desk, procedure, due(desk, procedure, instant), driver) as run,
-    ):
-        yield desk, run
-    _tell(procedure, instant, run)
-
-
-@contextmanager
-def plain(procedure: str, config: str, instant: datetime | None, driver: str) -> Iterator[tuple[Desk, Pass]]:
-    """Run the block as a pass that sends no orders: claim and record."""
-    desk = open_desk(config)
-    with (
-        _watched(procedure, instant),
-        plain_pass(desk, procedure, due(desk, procedure, instant), driver) as run,
     ):
         yield desk, run
     _tell(procedure, instant, run)

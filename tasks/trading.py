@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from prefect import task
+from prefect import Task, task
 
 from pipeline.domain.decide import Judged
 from pipeline.domain.signals import Signal
+from pipeline.errors import DataInvalid, DataUnavailable
 from pipeline.operations import trading
 from pipeline.operations.climbing import climb, note_silence
 from pipeline.operations.desk import Desk
-from pipeline.operations.observing import Market, observe_bars, observe_quotes
+from pipeline.operations.observing import Market, observe_bars, observe_blind, observe_quotes
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.projecting import project_soon
 from pipeline.operations.reconciliation import explain_cash
 from pipeline.operations.recovery import recover
-from pipeline.operations.telling import tell
-from tasks.calling import once, reads
+from pipeline.operations.telling import tell, tell_lasting
+from tasks.calling import Call, once, reads
 
 
 @task(**reads())
@@ -41,6 +43,24 @@ async def fetch_quotes(desk: Desk, run: Pass) -> Market:
     """Fetch account and latest quotes. A read."""
     market = observe_quotes(desk, run.instant)
     note_silence(desk, False, moment(desk, run))
+    return market
+
+
+@task(**reads())
+async def fetch_account(desk: Desk, run: Pass, reason: str) -> Market:
+    """Fetch the account alone, and say that there is no data. A read; it is told once an hour."""
+    market = observe_blind(desk, run.instant)
+    note_silence(desk, False, moment(desk, run))
+    tell_lasting(desk, "data_stale", "every symbol", f"{reason}; no entries, no stops.", moment(desk, run))
+    return market
+
+
+async def look(call: Call, read: Task[..., Any], desk: Desk, run: Pass) -> Market:
+    """Return what ``read`` sees, or the account alone: protection must not wait for prices."""
+    try:
+        market: Market = await call(read, desk, run)
+    except (DataUnavailable, DataInvalid) as error:
+        market = await call(fetch_account, desk, run, str(error))
     return market
 
 

@@ -66,7 +66,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     try:
         yield lived_through(home)
     finally:
-        if before is not None:  # a demo makes its home the current one: that is the developer's to choose
+        # A demo makes its home the current one; which one that is, is the developer's to choose.
+        if before is None:
+            current.unlink(missing_ok=True)
+        else:
             current.write_text(before)
 
 

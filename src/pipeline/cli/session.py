@@ -23,6 +23,7 @@ from pipeline.errors import MarketdayError
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
 from pipeline.operations.emergency import halt
+from pipeline.operations.telling import tell
 from pipeline.wiring.desks import open_desk, open_pacer
 from tasks.calling import directly
 from tasks.running import WATCHES, Summary, Watch
@@ -103,6 +104,7 @@ class Driver:
             reason = f"system error in {name}: {type(outcome).__name__}: {outcome}"
             log.error(reason, exc_info=outcome)
             halt(desk.journal, reason, "session driver", desk.clock.now())
+            tell(desk)
             self.told(name, instant, {"failed": reason})
         else:
             self.told(name, instant, outcome)

@@ -67,6 +67,18 @@ _ENTRIES = (
         "Read the run's log; `marketday doctor`; trading stays halted until `marketday resume`.",
     ),
     Entry(
+        "run_failed",
+        Severity.WARNING,
+        "{subject} failed",
+        "Read the reason. The next tick goes on by itself; run a failed procedure again: `marketday run`.",
+    ),
+    Entry(
+        "exit_refused",
+        Severity.CRITICAL,
+        "{subject} cannot be sold",
+        "The position is unprotected: close it on the broker's page, or remove what refuses the exit.",
+    ),
+    Entry(
         "order_rejected",
         Severity.WARNING,
         "Order for {subject} rejected by the broker",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pipeline.domain.journal import Kind
 from pipeline.domain.trading_state import TradingState
-from pipeline.errors import BrokerUnavailable, UsageError
+from pipeline.errors import BrokerRefused, BrokerUnavailable, UsageError
 from pipeline.operations.desk import Desk
 from pipeline.operations.procedures.finding import FAIL, Finding
 from pipeline.operations.sending import cancel
@@ -48,7 +48,7 @@ def cancel_open(desk: Desk, reason: str, now: datetime) -> tuple[int, int]:
     for life in desk.journal.read().open_lives:
         try:
             asked += cancel(desk, life.intent.id, reason, now)
-        except BrokerUnavailable:
+        except (BrokerUnavailable, BrokerRefused):
             failed += 1  # journalled as wanted: every later pass asks again
     return asked, failed
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.errors import DataInvalid, DataUnavailable
 from pipeline.operations.climbing import note_silence
 from pipeline.operations.desk import Desk
-from pipeline.operations.observing import observe_quotes
+from pipeline.operations.observing import observe_blind, observe_quotes
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.recovery import recover
 from pipeline.operations.telling import tell
@@ -35,10 +36,13 @@ def liquidate(desk: Desk, run: Pass) -> Closing:
     The state must be LIQUIDATING already: the gates let exits through because of it.
 
     Raises:
-        BrokerUnavailable, DataUnavailable: not answered; the next pass goes on.
+        BrokerUnavailable: not answered; the next pass goes on.
     """
     recover(desk, moment(desk, run))
-    market = observe_quotes(desk, run.instant)
+    try:
+        market = observe_quotes(desk, run.instant)
+    except (DataUnavailable, DataInvalid):
+        market = observe_blind(desk, run.instant)  # what must be sold is sold at any price
     note_silence(desk, False, moment(desk, run))
     cancelled = cancel_what_must_go(desk, moment(desk, run))
     recover(desk, moment(desk, run))

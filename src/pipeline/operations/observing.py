@@ -82,6 +82,16 @@ def observe_quotes(desk: Desk, instant: datetime) -> Market:
     )
 
 
+def observe_blind(desk: Desk, instant: datetime) -> Market:
+    """Return the market without any price: the account alone, while market data does not arrive.
+
+    No entry passes the gates without a price. Limits, cancels, liquidation and the flat close do not wait
+    for one.
+    """
+    account = desk.broker.fetch_account()
+    return Market(instant, account, {}, {}, {}, instruments(desk))
+
+
 def watched(desk: Desk) -> tuple[str, ...]:
     """Return the configured symbols and whatever else is held, in a fixed order."""
     held = desk.journal.read().positions

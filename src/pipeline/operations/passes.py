@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
 from pipeline.domain.session import Session
-from pipeline.errors import AppendRefused, BrokerUnavailable, LockBusy, MarketdayError
-from pipeline.operations.climbing import climb, note_silence
+from pipeline.domain.trading_state import TradingState
+from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, LockBusy, MarketdayError
+from pipeline.operations.climbing import climb, enter, note_silence
 from pipeline.operations.desk import Desk
-from pipeline.operations.telling import tell
+from pipeline.operations.telling import tell, tell_lasting
 
 GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(seconds=25)}
 """How late a run may begin and still act; procedures not named may be an hour late."""
@@ -78,14 +79,6 @@ def urgent_pass(desk: Desk, procedure: str, driver: str) -> Iterator[Pass]:
             yield run
 
 
-@contextmanager
-def plain_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> Iterator[Pass]:
-    """Claim one run that sends no orders: it needs neither lock nor lease."""
-    run = _new(desk, procedure, instant, driver)
-    with _recorded(desk, run):
-        yield run
-
-
 def moment(desk: Desk, run: Pass) -> datetime:
     """Return the present of a run: virtual time stands still during it, so it need not be asked for."""
     return run.began if desk.virtual else desk.clock.now()
@@ -122,14 +115,27 @@ def _outcome(desk: Desk, run: Pass) -> Iterator[None]:
         climb(desk, None, moment(desk, run))
         _fail(desk, run, error)
         raise
+    except BrokerRefused as error:
+        _refused(desk, run, error)
+        _fail(desk, run, error)
+        raise
     except MarketdayError as error:
         _fail(desk, run, error)
         raise
     _record(desk, run, "completed", "")
 
 
+def _refused(desk: Desk, run: Pass, error: BrokerRefused) -> None:
+    """A revoked key does not come back by itself, and nothing can be seen or cancelled without one."""
+    if desk.journal.read().state.state < TradingState.HALTED:
+        enter(desk, TradingState.HALTED, str(error), run.procedure, moment(desk, run))
+
+
 def _fail(desk: Desk, run: Pass, error: MarketdayError) -> None:
     _record(desk, run, "failed", str(error))
+    if run.procedure not in GRACE or not isinstance(error, BrokerUnavailable):
+        # Of a broker that is silent between two ticks, the ladder tells when it lasts.
+        tell_lasting(desk, "run_failed", run.procedure, f"{error}.", moment(desk, run))
     tell(desk)
 
 

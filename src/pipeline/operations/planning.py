@@ -38,10 +38,11 @@ def next_baseline(ledger: Ledger, day: date, equity: int) -> Baseline:
     withdrawals are in the old baseline already; see the ledger.
     """
     before = ledger.baseline
-    if before is None or ledger.snapshot is None:
+    if before is None:
         return Baseline(day, equity, equity, equity)
-    moved = ledger.deposits_since_snapshot
-    last_close = ledger.snapshot.equity + moved
+    last_close = before.day_equity  # no equity was seen since: deposits are in it already
+    if ledger.snapshot is not None:
+        last_close = ledger.snapshot.equity + ledger.deposits_since_snapshot
     new_month = (before.day.year, before.day.month) != (day.year, day.month)
     return Baseline(
         day=day,

@@ -31,7 +31,6 @@ def reconcile(desk: Desk, trigger: str, now: datetime) -> tuple[Discrepancy, ...
     ledger = desk.journal.read()
     if ledger.cash is None:
         _open_books(desk, now)
-        return _conclude(desk, (), trigger, now)
     _book(desk, ledger, now)
     found = _compare(desk)
     if found and ledger.open_lives:
@@ -74,10 +73,11 @@ def book_activities(desk: Desk, since: datetime, now: datetime) -> int:
 def explain_cash(desk: Desk, account: Account, now: datetime) -> int:
     """Book what moved the account's cash other than fills, before anybody takes it for a profit or a loss.
 
-    Nothing is asked while cash agrees, nor while orders are under way: then it may move with their fills.
+    Nothing is asked while cash agrees. While orders are under way it may have moved with their fills, or
+    not: a withdrawal taken for a drawdown would halt, or sell everything.
     """
     ledger = desk.journal.read()
-    if ledger.cash is None or ledger.open_lives or abs(account.cash - ledger.cash) <= CASH_TOLERANCE:
+    if ledger.cash is None or abs(account.cash - ledger.cash) <= CASH_TOLERANCE:
         return 0
     return book_activities(desk, now - timedelta(days=1), now)
 

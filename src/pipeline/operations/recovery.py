@@ -53,7 +53,11 @@ def _recover_one(desk: Desk, life: OrderLife, now: datetime) -> str:
         return _send_or_abandon(desk, life, now)
     order = desk.broker.fetch_order(life.intent.id)
     if order is not None:
-        return "changed" if record_order(desk, life, order, now) else "same"
+        news = record_order(desk, life, order, now)
+        if life.cancel_requested and not order.state.terminal:
+            # The request may be lost, or was made before anybody knew the broker's id of the order.
+            desk.broker.cancel(order.id)
+        return "changed" if news else "same"
     if life.state in (IntentState.SENDING, IntentState.UNKNOWN):
         return _absent(desk, life, now)
     return "same"  # acknowledged, yet unknown now: reconciliation reports it, nothing is assumed
@@ -71,6 +75,8 @@ def _absent(desk: Desk, life: OrderLife, now: datetime) -> str:
 
 def _send_or_abandon(desk: Desk, life: OrderLife, now: datetime) -> str:
     decided = life.intent.release_at or life.intent.decided_at
+    if _session_over(desk, decided, now):
+        return _abandon(desk, life, "never reached the broker, and the session is over", now)
     if now - decided <= MAX_DECISION_AGE and not life.cancel_requested:
         try:
             send(desk, life.intent.id, life.intent.quantity, now)
@@ -78,6 +84,12 @@ def _send_or_abandon(desk: Desk, life: OrderLife, now: datetime) -> str:
             return _abandon(desk, life, error.reason, now)
         return "changed"
     return _abandon(desk, life, "never reached the broker, and is too old to send", now)
+
+
+def _session_over(desk: Desk, decided: datetime, now: datetime) -> bool:
+    """Tell whether the session of a decision has closed: sent now, its order would wait for the next open."""
+    session = desk.sessions.on(decided.astimezone(desk.zone).date())
+    return session is not None and decided < session.close <= now
 
 
 def _abandon(desk: Desk, life: OrderLife, reason: str, now: datetime) -> str:
@@ -89,13 +101,14 @@ def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bo
     """Journal what the broker says of an order; return whether it was news."""
     if order.state is IntentState.UNKNOWN:
         return False  # a status we do not know: exposure stays counted in full
-    if order.state is life.state and order.filled <= life.filled:
+    state, filled = _told(life, order), min(order.filled, life.intent.quantity)
+    contradicts = life.state.terminal and state is not life.state
+    if contradicts or order.filled > filled:
+        _quarantine(desk, life, order, now)
+    if contradicts or (state is life.state and filled <= life.filled):
         return False
     if order.state is IntentState.ACKED and life.state is IntentState.PARTIAL:
         return False  # an answer from before: what we know already lies ahead of it
-    if (life.state.terminal and order.state is not life.state) or order.filled > life.intent.quantity:
-        _quarantine(desk, life, order, now)
-        return False
     if order.state is IntentState.ACKED:
         data: dict[str, object] = {"intent_id": life.intent.id, "order_id": order.id}
         desk.journal.append(Kind.ACKED, data, now)
@@ -103,12 +116,18 @@ def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bo
     data = {
         "intent_id": life.intent.id,
         "order_id": order.id,
-        "state": order.state.value,
-        "filled": order.filled,
+        "state": state.value,
+        "filled": filled,
         "raw_status": order.raw_status,
     }
     desk.journal.append(Kind.ORDER, data, now)
     return True
+
+
+def _told(life: OrderLife, order: Order) -> IntentState:
+    """Return the state the broker tells; a rejection after executions ends the rest, no more."""
+    rejected = order.state is IntentState.REJECTED and (order.filled or life.filled)
+    return IntentState.CANCELLED if rejected else order.state
 
 
 def _quarantine(desk: Desk, life: OrderLife, order: Order, now: datetime) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from pipeline.domain.alert_catalogue import CATALOGUE, alert
 from pipeline.domain.alerts import Alert, Severity
@@ -11,6 +13,7 @@ from pipeline.domain.formatting import price, quantity
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose
+from pipeline.domain.risk import Limit
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
@@ -32,23 +35,26 @@ def tell(desk: Desk) -> int:
     return told
 
 
+def tell_lasting(desk: Desk, event: str, subject: str, sentence: str, at: datetime) -> bool:
+    """Journal an alert of what may last for many passes, once an hour; return whether it is new."""
+    return raise_alert(desk.journal, _hourly(alert(event, subject, sentence, at, desk.badge)))
+
+
+def _hourly(found: Alert) -> Alert:
+    """Return the alert under the id of its hour: told again while it lasts, but not at every pass."""
+    begin, _, _ = found.id.rpartition("|")
+    return replace(found, id=f"{begin}|{found.at:%Y-%m-%dT%H}")
+
+
 def alerts_of(records: Sequence[Record], ledger: Ledger, badge: str) -> Iterator[Alert]:
     """Yield the alerts that ``records`` ask for, in their order."""
     for record in records:
-        if record.kind is Kind.INTENT:
-            yield from _held(record, badge)
-        elif record.kind is Kind.ORDER:
+        if record.kind is Kind.ORDER:
             yield from _done(ledger.lives[record.data["intent_id"]], record, badge)
         elif record.kind in (Kind.REJECTED, Kind.UNKNOWN, Kind.CANCEL):
             yield from _trouble(ledger.lives[record.data["intent_id"]], record, badge)
-        elif record.kind is Kind.STATE:
-            yield from _state(record, badge)
-        elif record.kind is Kind.SILENCE:
-            yield from _silence(record, badge)
-        elif record.kind is Kind.RECONCILED and not record.data["clean"]:
-            yield _break(record, badge)
-        elif record.kind is Kind.ENABLED:
-            yield from _verdict(record, badge)
+        elif record.kind in _TELLERS:
+            yield from _TELLERS[record.kind](record, badge)
 
 
 def _held(record: Record, badge: str) -> Iterator[Alert]:
@@ -57,6 +63,25 @@ def _held(record: Record, badge: str) -> Iterator[Alert]:
         release = (intent.release_at - intent.decided_at).total_seconds()
         sentence = f"{_order_text(intent)}: goes out in {release:.0f} s unless vetoed. {intent.reason}."
         yield alert("intent_held", intent.symbol, sentence, intent.decided_at, badge, ("Intent", intent.id))
+
+
+def _refused(record: Record, badge: str) -> Iterator[Alert]:
+    """A refused entry is a limit at work; a refused exit is a position that nobody protects."""
+    data = record.data
+    latched = any(breach["limit"] == Limit.TRADING_STATE for breach in data["breaches"])
+    if not Purpose(data["purpose"]).reduces or data["quantity"] or latched:
+        return  # a halt refuses exits by its nature, and was told itself
+    named = ", ".join(breach["limit"] for breach in data["breaches"])
+    text = f"{data['purpose']} ({data['reason']}) is refused by {named}; it is tried again at every pass."
+    yield _hourly(alert("exit_refused", data["symbol"], text, record.at, badge))
+
+
+def _locked(record: Record, badge: str) -> Iterator[Alert]:
+    """A lock by reconciliation is told by its break."""
+    symbol, reason = record.data["symbol"], record.data["reason"]
+    if reason is not None and not reason.startswith("reconciliation:"):
+        text = f"{reason}. No entries in {symbol} from here on."
+        yield alert("reconciliation_break", symbol, text, record.at, badge)
 
 
 def _done(life: OrderLife, record: Record, badge: str) -> Iterator[Alert]:
@@ -113,14 +138,16 @@ def _silence(record: Record, badge: str) -> Iterator[Alert]:
         yield alert("broker_back", "broker", text, record.at, badge)
 
 
-def _break(record: Record, badge: str) -> Alert:
+def _break(record: Record, badge: str) -> Iterator[Alert]:
+    if record.data["clean"]:
+        return
     found = record.data["discrepancies"]
     first = found[0]
     named = f"{first['kind']} {first['symbol']}".strip()
     text = (
         f"{len(found)} found; {named}: ledger {first['ledger']}, broker {first['broker']}. Trading is halted."
     )
-    return alert("reconciliation_break", first["symbol"], text, record.at, badge)
+    yield alert("reconciliation_break", first["symbol"], text, record.at, badge)
 
 
 def _verdict(record: Record, badge: str) -> Iterator[Alert]:
@@ -128,3 +155,14 @@ def _verdict(record: Record, badge: str) -> Iterator[Alert]:
     if record.data["reason"].startswith("pre-market"):
         event = "go" if record.data["go"] else "no_go"
         yield alert(event, day, record.data["reason"], record.at, badge)
+
+
+_TELLERS: dict[Kind, Callable[[Record, str], Iterator[Alert]]] = {
+    Kind.INTENT: _held,
+    Kind.VERDICT: _refused,
+    Kind.LOCK: _locked,
+    Kind.STATE: _state,
+    Kind.SILENCE: _silence,
+    Kind.RECONCILED: _break,
+    Kind.ENABLED: _verdict,
+}

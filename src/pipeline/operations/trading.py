@@ -99,9 +99,11 @@ def release_held(desk: Desk, session: Session, market: Market, now: datetime) ->
         release = life.intent.release_at
         if life.state is not IntentState.HELD or release is None or release > now:
             continue
-        if now - release > MAX_DECISION_AGE:
+        over = market.instant >= session.close  # its order would wait for the next open
+        if over or now - release > MAX_DECISION_AGE:
             expired += 1
-            data = {"intent_id": life.intent.id, "reason": "nobody was there to send it in time"}
+            why = "the session is over" if over else "nobody was there to send it in time"
+            data = {"intent_id": life.intent.id, "reason": why}
             desk.journal.append(Kind.VETOED, data, now)
             continue
         verdict = check_release(life.intent, view_of(desk, session, market), desk.limits)
@@ -215,12 +217,13 @@ def _sent(desk: Desk, intent_id: str, quantity: int, now: datetime) -> bool:
 
 def snapshot(desk: Desk, run: Pass, market: Market) -> None:
     """Journal equity, cash, prices and positions as they are at the end of a pass."""
+    before = desk.journal.read().snapshot
     taken = Snapshot(
         at=market.instant,
         session=run.session.day,
         equity=market.account.equity,
         cash=market.account.cash,
-        prices=market.prices,
+        prices=market.prices or (before.prices if before is not None else {}),
     )
     positions = {symbol: encode(held) for symbol, held in sorted(desk.journal.read().positions.items())}
     desk.journal.append(Kind.SNAPSHOT, encode(taken) | {"positions": positions}, moment(desk, run))

@@ -126,9 +126,13 @@ class AlpacaBroker:
         raise unavailable(answer)
 
     def cancel(self, order_id: str) -> None:
-        """Ask to cancel. Alpaca says 422 for an order that is final, or already being cancelled."""
+        """Ask to cancel. Alpaca says 422 for an order that is final, or already being cancelled.
+
+        One that it does not know (a paper account was reset) is no error either: there is nothing to cancel.
+        """
         answer = self._wire.ask("delete", f"/orders/{quote(order_id, safe='')}")
-        if answer.status != 422:
+        unknown = answer.status == 404 and answer.code == NOT_FOUND
+        if answer.status != 422 and not unknown:
             answered(answer)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from pipeline.domain.session import OutsideCalendar
 from pipeline.errors import DataUnavailable, StoreUnavailable
 from pipeline.operations.backup import backup_journal
 from pipeline.operations.desk import Desk
+from pipeline.operations.emergency import cancel_open
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.procedures.finding import Finding, fail, ok, warn
 from pipeline.operations.projecting import project
@@ -36,7 +37,12 @@ def reconcile_positions(desk: Desk, run: Pass) -> Finding:
         first = found[0]
         return fail(f"{len(found)} discrepancies; {first.kind}: ledger {first.ledger}, broker {first.broker}")
     ledger = desk.journal.read()
-    return ok(f"ledger equals broker to the cent; {len(ledger.positions)} positions, no open orders")
+    text = f"ledger equals broker to the cent; {len(ledger.positions)} positions"
+    if not ledger.open_lives:
+        return ok(f"{text}, no open orders")
+    left = len(ledger.open_lives)
+    asked, failed = cancel_open(desk, "the session is over", moment(desk, run))
+    return warn(f"{text}, but {left} orders were still open: {asked} cancels asked for, {failed} unconfirmed")
 
 
 def update_performance_tracking(desk: Desk, run: Pass) -> Finding:

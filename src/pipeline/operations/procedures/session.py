@@ -10,11 +10,11 @@ from pipeline.domain.rules.limits import fraction
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import DataUnavailable
 from pipeline.operations.desk import Desk
+from pipeline.operations.emergency import cancel_open
 from pipeline.operations.observing import observe_bars
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.procedures.finding import Finding, fail, ok, warn
 from pipeline.operations.reconciliation import reconcile
-from pipeline.operations.sending import cancel
 
 
 def enable_trading(desk: Desk, run: Pass) -> Finding:
@@ -119,10 +119,9 @@ def check_system_performance(desk: Desk, run: Pass) -> Finding:
 def disable_new_positions(desk: Desk, run: Pass) -> Finding:
     """No entries from here on; orders still open are cancelled: none may outlive the session."""
     _enable(desk, run, False, "close")
-    now = moment(desk, run)
-    lives = desk.journal.read().open_lives
-    cancelled = sum(cancel(desk, life.intent.id, "the session is over", now) for life in lives)
-    return ok(f"entries are disabled, {cancelled} open intents cancelled")
+    cancelled, failed = cancel_open(desk, "the session is over", moment(desk, run))
+    text = f"entries are disabled, {cancelled} open intents cancelled"
+    return warn(f"{text}, {failed} unconfirmed: every later pass asks again") if failed else ok(text)
 
 
 def review_daily_performance(desk: Desk, run: Pass) -> Finding:
