@@ -139,7 +139,9 @@ class Driver:
 
     async def finish(self) -> None:
         """Give Prefect a while to take the news of runs that are done."""
-        if self.late:
+        if not self.late:
+            return
+        if await asyncio.to_thread(self.reachable):
             await asyncio.wait(self.late, timeout=_FAREWELL_SECONDS)
 
     def _keep(self, run: asyncio.Future[Any]) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.servers import healthy
 from pipeline.cli.stack import Stack
 from pipeline.domain.formatting import (
     count,
@@ -34,7 +35,7 @@ SEED_FILE = CHECKOUT / "deployments" / "config" / "live_momentum_strategy.yaml"
 
 def print_findings(console: Console, desk: Desk, settings: Settings) -> None:
     """Say what lint finds in the strategy's file, measured on the market that is about to be traded."""
-    original = read_settings([SEED_FILE])
+    original = read_settings([SEED_FILE], [f"data.timeframe={desk.timeframe.value}"])
     gaps = largest_gaps(desk)
     if not gaps:
         return
@@ -59,7 +60,12 @@ def print_summary(console: Console, desk: Desk, days: tuple[date, ...], stack: S
     for day in days:
         path = desk.home / "reports" / f"{day}.html"
         console.print(f"Report          {_short(str(path))}", highlight=False, soft_wrap=True)
-    console.print(f"Prefect UI      {stack.ui}/runs while this runs; `marketday demo --keep` leaves it open")
+    if healthy(stack.port):
+        console.print(
+            f"Prefect UI      {stack.ui}/runs while this runs; `marketday demo --keep` leaves it open"
+        )
+    else:
+        console.print("Prefect UI      its server has died; the session went on without it")
     console.print("Look further    marketday status · orders · trades · pnl · report --open")
 
 

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import TracebackType
 
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
 from pipeline.domain.session import Session
 from pipeline.domain.trading_state import TradingState
-from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, LockBusy, MarketdayError
+from pipeline.errors import AppendRefused, BrokerUnavailable, LockBusy, MarketdayError
 from pipeline.operations.climbing import climb, enter, note_silence
 from pipeline.operations.desk import Desk
-from pipeline.operations.telling import tell, tell_lasting
+from pipeline.operations.telling import tell
 
 GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(seconds=25)}
 """How late a run may begin and still act; procedures not named may be an hour late."""
@@ -75,7 +76,7 @@ def urgent_pass(desk: Desk, procedure: str, driver: str) -> Iterator[Pass]:
     run = _new(desk, procedure, desk.clock.now(), driver)
     with desk.lock.hold(_LOCK_WAIT_SECONDS):
         desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
-        with _outcome(desk, run):
+        with _Outcome(desk, run):
             yield run
 
 
@@ -101,41 +102,41 @@ def _recorded(desk: Desk, run: Pass) -> Iterator[None]:
     if run.skipped:
         yield
         return
-    with _outcome(desk, run):
+    with _Outcome(desk, run):
         yield
 
 
-@contextmanager
-def _outcome(desk: Desk, run: Pass) -> Iterator[None]:
-    try:
-        yield
-    except BrokerUnavailable as error:
+class _Outcome:
+    """Journal how the block ends. Nothing is swallowed: what went wrong goes on to the caller."""
+
+    def __init__(self, desk: Desk, run: Pass) -> None:
+        self._desk, self._run = desk, run
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            _record(self._desk, self._run, "completed", "")
+        elif isinstance(error, Exception):
+            _fail(self._desk, self._run, error)
+
+
+def _fail(desk: Desk, run: Pass, error: Exception) -> None:
+    """Journal a failure and what it means for trading, and tell people."""
+    now = moment(desk, run)
+    reason = str(error)
+    if isinstance(error, BrokerUnavailable):
         # Silence is a condition of its own: it climbs the ladder although this run failed.
-        note_silence(desk, True, moment(desk, run))
-        climb(desk, None, moment(desk, run))
-        _fail(desk, run, error)
-        raise
-    except BrokerRefused as error:
-        _refused(desk, run, error)
-        _fail(desk, run, error)
-        raise
-    except MarketdayError as error:
-        _fail(desk, run, error)
-        raise
-    _record(desk, run, "completed", "")
-
-
-def _refused(desk: Desk, run: Pass, error: BrokerRefused) -> None:
-    """A revoked key does not come back by itself, and nothing can be seen or cancelled without one."""
-    if desk.journal.read().state.state < TradingState.HALTED:
-        enter(desk, TradingState.HALTED, str(error), run.procedure, moment(desk, run))
-
-
-def _fail(desk: Desk, run: Pass, error: MarketdayError) -> None:
-    _record(desk, run, "failed", str(error))
-    if run.procedure not in GRACE or not isinstance(error, BrokerUnavailable):
-        # Of a broker that is silent between two ticks, the ladder tells when it lasts.
-        tell_lasting(desk, "run_failed", run.procedure, f"{error}.", moment(desk, run))
+        note_silence(desk, True, now)
+        climb(desk, None, now)
+    elif not isinstance(error, MarketdayError):
+        reason = f"system error in {run.procedure}: {type(error).__name__}: {error}"
+        if not desk.journal.read().state.state.latched:
+            enter(desk, TradingState.HALTED, reason, "system", now)
+    _record(desk, run, "failed", reason)
     tell(desk)
 
 

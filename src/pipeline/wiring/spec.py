@@ -54,7 +54,7 @@ class DeskSpec:
         fresh = path.with_suffix(".tmp")
         fresh.write_text(json.dumps(asdict(self), indent=1))
         fresh.replace(path)
-        if _CURRENT.parent.is_dir():
+        if self.folder.is_relative_to(_CURRENT.parent):  # a home elsewhere is named with --home
             _CURRENT.write_text(f"{self.folder}\n")
         return path
 
