@@ -52,17 +52,36 @@ def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
 
 
 def _positions(books: Books, statement: Statement) -> Iterator[Discrepancy]:
-    theirs = {held.symbol: held.quantity for held in statement.positions}
-    for symbol in sorted(set(books.positions) | set(theirs)):
-        ours = books.positions[symbol].quantity if symbol in books.positions else 0
-        if ours != theirs.get(symbol, 0):
-            shown = str(qty_decimal(ours)), str(qty_decimal(theirs.get(symbol, 0)))
+    for symbol, ours, theirs in _unequal(books, statement):
+        if not _reachable(books, symbol, theirs - ours):
+            shown = str(qty_decimal(ours)), str(qty_decimal(theirs))
             yield Discrepancy(
                 "position", symbol, *shown, "the broker holds what the ledger does not, or less"
             )
 
 
+def _unequal(books: Books, statement: Statement) -> Iterator[tuple[str, int, int]]:
+    """Yield symbol, our quantity and theirs, where they differ."""
+    held = {position.symbol: position.quantity for position in statement.positions}
+    for symbol in sorted(set(books.positions) | set(held)):
+        ours = books.positions[symbol].quantity if symbol in books.positions else 0
+        if ours != held.get(symbol, 0):
+            yield symbol, ours, held.get(symbol, 0)
+
+
+def _reachable(books: Books, symbol: str, gap: int) -> bool:
+    """Tell whether our own orders under way explain the gap: positions change before fills are listed."""
+    moving = (life for life in books.lives if life.intent.symbol == symbol)
+    reach = [life.intent.side.sign * life.unsettled for life in moving]
+    return sum(each for each in reach if each < 0) <= gap <= sum(each for each in reach if each > 0)
+
+
 def _cash(books: Books, statement: Statement) -> Iterator[Discrepancy]:
+    executing = any(life.filled > life.booked for life in books.lives)
+    if executing or any(
+        _reachable(books, symbol, theirs - ours) for symbol, ours, theirs in _unequal(books, statement)
+    ):
+        return  # cash moves with executions that are not listed yet; it is compared once they are
     if abs(books.cash - statement.cash) > CASH_TOLERANCE:
         ours, theirs = f"{money_decimal(books.cash):.2f}", f"{money_decimal(statement.cash):.2f}"
         yield Discrepancy("cash", "", ours, theirs, "cash moved that no fill, fee or deposit explains")

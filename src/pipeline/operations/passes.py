@@ -15,10 +15,10 @@ from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
 from pipeline.domain.session import Session
 from pipeline.domain.trading_state import TradingState
-from pipeline.errors import AppendRefused, BrokerUnavailable, LockBusy, MarketdayError
+from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, LockBusy, MarketdayError
 from pipeline.operations.climbing import climb, enter, note_silence
 from pipeline.operations.desk import Desk
-from pipeline.operations.telling import tell
+from pipeline.operations.telling import tell, tell_lasting
 
 GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(seconds=25)}
 """How late a run may begin and still act; procedures not named may be an hour late."""
@@ -132,11 +132,16 @@ def _fail(desk: Desk, run: Pass, error: Exception) -> None:
         # Silence is a condition of its own: it climbs the ladder although this run failed.
         note_silence(desk, True, now)
         climb(desk, None, now)
-    elif not isinstance(error, MarketdayError):
-        reason = f"system error in {run.procedure}: {type(error).__name__}: {error}"
+    elif isinstance(error, BrokerRefused) or not isinstance(error, MarketdayError):
+        # A revoked key does not come back by itself either, and without one nothing can be seen or cancelled.
+        if not isinstance(error, BrokerRefused):
+            reason = f"system error in {run.procedure}: {type(error).__name__}: {error}"
         if not desk.journal.read().state.state.latched:
             enter(desk, TradingState.HALTED, reason, "system", now)
     _record(desk, run, "failed", reason)
+    if run.procedure not in GRACE or not isinstance(error, BrokerUnavailable):
+        # Of a broker that is silent at a tick, the ladder tells when it lasts.
+        tell_lasting(desk, "run_failed", run.procedure, f"{reason}.", now)
     tell(desk)
 
 

@@ -6,7 +6,7 @@ Idempotent: run again after a crash in the middle of it, it converges.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline.domain.codec import encode
@@ -17,6 +17,9 @@ from pipeline.errors import AppendRefused
 from pipeline.operations.desk import Desk
 from pipeline.operations.sending import MAX_DECISION_AGE, send
 from pipeline.ports import Idempotency
+
+_WATCHED = timedelta(hours=1)
+"""How long an order that was given up is still looked for; reconciliation finds what comes later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def recover(desk: Desk, now: datetime) -> Recovered:
     """
     lives = desk.journal.read().open_lives
     results = [_recover_one(desk, life, now) for life in lives]
-    fills = book_fills(desk, now)
+    fills = book_fills(desk, now) + _book_late_arrivals(desk, now)
     return Recovered(
         asked=sum(life.state.at_broker for life in lives),
         changed=results.count("changed"),
@@ -95,6 +98,29 @@ def _session_over(desk: Desk, decided: datetime, now: datetime) -> bool:
 def _abandon(desk: Desk, life: OrderLife, reason: str, now: datetime) -> str:
     desk.journal.append(Kind.VETOED, {"intent_id": life.intent.id, "reason": reason}, now)
     return "abandoned"
+
+
+def _book_late_arrivals(desk: Desk, now: datetime) -> int:
+    """Look for orders that were given up as never arrived: a slow line may deliver them yet.
+
+    One that did is cancelled, its symbol locked, and its executions are booked, so that they are protected.
+    """
+    booked = 0
+    for life in tuple(desk.journal.read().lives.values()):
+        if not life.sends or life.order_id or life.state is not IntentState.EXPIRED:
+            continue
+        sent = life.sent_at or now
+        order = desk.broker.fetch_order(life.intent.id) if now - sent <= _WATCHED else None
+        if order is None:
+            continue
+        record_order(desk, life, order, now)
+        if not order.state.terminal:
+            desk.broker.cancel(order.id)
+        if order.filled > life.booked:
+            fills = desk.broker.fetch_fills(sent - timedelta(minutes=1))
+            ours = [replace(fill, intent_id=life.intent.id) for fill in fills if fill.order_id == order.id]
+            booked += record_fills(desk, ours, now)
+    return booked
 
 
 def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bool:

@@ -92,14 +92,17 @@ def test_credentials_that_are_refused_are_not_worth_another_try(
         broker.fetch_account()
 
 
-def test_cancelling_an_order_that_is_final_is_no_error_and_an_unknown_one_is(
+def test_cancelling_what_is_final_or_unknown_to_the_broker_is_no_error(
     broker: AlpacaBroker, alpaca: FakeAlpaca
 ) -> None:
+    """An order that the broker forgot (a reset paper account) must not stop every pass at its cancel."""
     alpaca.scripts["DELETE /v2/orders/a-1"] = says(422, {"code": 42210000, "message": 'already "filled"'})
     alpaca.scripts["DELETE /v2/orders/a-2"] = says(204)
     alpaca.scripts["DELETE /v2/orders/a-3"] = says(503)
     broker.cancel("a-1")
+    alpaca.scripts["DELETE /v2/orders/a-4"] = says(401, {"message": "forbidden."})
     broker.cancel("a-2")
+    broker.cancel("never-known")
 
     with pytest.raises(BrokerUnavailable):
         broker.cancel("a-3")
