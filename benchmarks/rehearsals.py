@@ -69,7 +69,7 @@ def prefect_server() -> Iterator[Server]:
         port = free_port()
         home = Path(folder)
         os.environ.update(prefect_environment(home, port))
-        server = start_prefect(home, port)
+        server = start_prefect(home, port, lean=True)
         try:
             wait_healthy(server, port, home)
             yield Server(server, port)

@@ -70,7 +70,7 @@ def run_demo(plan: DemoPlan, home: Path, port: int | None, keep: bool, console: 
     log_to_file(home)
     shown = f"SIM · rehearsal of {count(len(days), 'session')} from {days[0]} in {_short(home)}"
     console.print(shown, style="bold", highlight=False)
-    with running_stack(spec, days[0], port) as stack:
+    with running_stack(spec, days[0], port, hurried=True) as stack:
         desk = open_desk(config)
         print_findings(console, desk, spec.settings())
         try:

@@ -146,10 +146,22 @@ def _die_with_parent() -> None:
     os.setpgid(0, 0)  # a Ctrl-C in the terminal is for the parent, who ends us in order
 
 
-def start_prefect(home: Path, port: int) -> Child:
-    """Start the Prefect server; :func:`wait_healthy` tells when it answers."""
+_LEAN = {
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+}
+"""Without automations and the event feed: each event costs a write, and with SQLite every write waits.
+Measured on 220 runs in a row: 9 stalls of 2 s with them, 2 to 4 without. Only a rehearsal hurries so."""
+
+
+def start_prefect(home: Path, port: int, lean: bool = False) -> Child:
+    """Start the Prefect server; :func:`wait_healthy` tells when it answers.
+
+    ``lean`` leaves out what only automations and the event feed need.
+    """
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-    return spawn("prefect-server", command, home, prefect_environment(home, port))
+    environment = prefect_environment(home, port) | (_LEAN if lean else {})
+    return spawn("prefect-server", command, home, environment)
 
 
 def wait_healthy(child: Child, port: int, home: Path) -> None:

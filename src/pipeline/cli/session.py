@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 PLAN = "plan-session"
 BEGIN_SECONDS = 3.0
 """How long after its instant a Prefect run may take to begin before its body is run without it."""
-_SETTLE_SECONDS = 2.0
+_SETTLE_SECONDS = 0.5
 _FAREWELL_SECONDS = 15.0
 
 Told = Callable[[str, datetime, Summary], None]

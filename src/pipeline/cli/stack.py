@@ -33,8 +33,12 @@ class Stack:
 
 
 @contextmanager
-def running_stack(spec: DeskSpec, first: date | None, wanted_port: int | None) -> Iterator[Stack]:
+def running_stack(
+    spec: DeskSpec, first: date | None, wanted_port: int | None, hurried: bool = False
+) -> Iterator[Stack]:
     """Run Prefect's server and, in rehearsal, the exchange, for the length of the block.
+
+    ``hurried``: runs follow each other as fast as they can, not as time passes.
 
     Raises:
         UsageError: another one works in the same home, or a port is in use.
@@ -46,7 +50,7 @@ def running_stack(spec: DeskSpec, first: date | None, wanted_port: int | None) -
         port = ui_port(wanted_port)
         # Before anything imports Prefect: it reads its settings once.
         os.environ.update(prefect_environment(home, port))
-        server = start_prefect(home, port)
+        server = start_prefect(home, port, lean=hurried)
         stack.callback(server.stop)
         exchange = None
         if mode(settings) is Mode.REHEARSAL:
