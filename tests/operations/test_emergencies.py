@@ -11,7 +11,7 @@ import pytest
 from pipeline.domain.journal import Kind
 from pipeline.domain.orders import IntentState, Purpose
 from pipeline.domain.trading_state import TradingState
-from pipeline.errors import BrokerUnavailable
+from pipeline.errors import BrokerUnavailable, UsageError
 from pipeline.operations.emergency import flatten, halt
 from tasks.calling import directly
 from tests.operations.desks import Rehearsal, at, body_of, overlay, rehearsal
@@ -173,3 +173,36 @@ def test_an_emergency_stop_with_the_broker_gone_halts_and_cancels_later(desk: Re
     assert desk.ledger.state.state is TradingState.HALTED
     desk.monitor("14:36:30")
     assert desk.life("THIN").state is IntentState.CANCELLED
+
+
+@pytest.mark.parametrize("desk", ["+SPY 14:35"], indirect=True)
+def test_who_resumes_after_a_drawdown_accepts_it(desk: Rehearsal) -> None:
+    """A peak of 1,250,000 over an equity of a million is 20 % of drawdown: HALTED; resumed, it stays so."""
+    desk.tick("14:31")
+    journal, base = desk.desk.journal, desk.ledger.baseline
+    assert base is not None
+    higher = {"day": base.day.isoformat(), "day_equity": base.day_equity, "month_equity": base.month_equity}
+    journal.append(Kind.BASELINE, higher | {"peak_equity": base.day_equity * 5 // 4}, desk.now())
+    desk.tick("14:32")
+    halted = desk.ledger.state
+    desk.resume("the loss is accepted")
+    desk.tick("14:33")
+
+    assert (halted.state, "drawdown 20.00 %" in halted.reason) == (TradingState.HALTED, True)
+    assert desk.ledger.state.state is TradingState.NORMAL
+
+
+@pytest.mark.parametrize("desk", ["+SPY 14:35"], indirect=True)
+def test_a_days_loss_halts_until_the_next_session_whoever_resumes(desk: Rehearsal) -> None:
+    """Started at 1,100,000, now a million: 9.1 % lost of 5 %."""
+    desk.tick("14:31")
+    base = desk.ledger.baseline
+    assert base is not None
+    lost = {"day": base.day.isoformat(), "month_equity": base.month_equity, "peak_equity": base.peak_equity}
+    journal = desk.desk.journal
+    journal.append(Kind.BASELINE, lost | {"day_equity": base.day_equity * 11 // 10}, desk.now())
+    desk.tick("14:32")
+
+    with pytest.raises(UsageError, match=r"daily loss 9\.09 %"):
+        desk.resume("once more")
+    assert desk.ledger.state.state is TradingState.HALTED
