@@ -7,13 +7,13 @@ from datetime import datetime
 from prefect import flow
 
 from tasks import artifacts, steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, named, trading
 
 NAME = "daily-report"
 
 
-@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300, **UNKEPT)
 async def daily_report(config: str, at: datetime | None = None, driver: str = "prefect") -> Summary:
     """Write the session's report, announce it, and return where it lies.
 

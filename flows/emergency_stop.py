@@ -5,13 +5,13 @@ from __future__ import annotations
 from prefect import flow
 
 from tasks import steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, urgent
 
 NAME = "emergency-stop"
 
 
-@flow(name=NAME, flow_run_name=NAME + " {reason}", timeout_seconds=120)
+@flow(name=NAME, flow_run_name=NAME + " {reason}", timeout_seconds=120, **UNKEPT)
 async def emergency_stop(config: str, reason: str, close_positions: bool = False) -> Summary:
     """Stop everything and return what was cancelled.
 

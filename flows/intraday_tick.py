@@ -8,13 +8,13 @@ from prefect import flow
 
 from pipeline.operations.trading import judge, record_decisions, signals_of
 from tasks import trading as steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, named, trading
 
 NAME = "intraday-tick"
 
 
-@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=50)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=50, **UNKEPT)
 async def intraday_tick(config: str, tick: datetime | None = None, driver: str = "prefect") -> Summary:
     """Trade once and return what was done.
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from prefect import flow
 
 from tasks import steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, named, trading
 
 NAME = "plan-session"
 
 
-@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300, **UNKEPT)
 async def plan_session(config: str, at: datetime | None = None, driver: str = "prefect") -> Summary:
     """Plan the session and return how many runs it expects.
 

@@ -8,13 +8,13 @@ from prefect import flow
 
 from pipeline.operations.procedures.registry import steps_of
 from tasks import artifacts, steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, named, trading
 
 NAME = "post-market"
 
 
-@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=300, **UNKEPT)
 async def post_market(config: str, at: datetime | None = None, driver: str = "prefect") -> Summary:
     """Run the steps after the close and return their outcomes.
 

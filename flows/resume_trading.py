@@ -6,13 +6,13 @@ from prefect import flow
 
 from pipeline.operations.procedures.recovery import RECOVERY_STEPS
 from tasks import artifacts, steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, urgent
 
 NAME = "resume-trading"
 
 
-@flow(name=NAME, flow_run_name=NAME + " {reason}", timeout_seconds=120)
+@flow(name=NAME, flow_run_name=NAME + " {reason}", timeout_seconds=120, **UNKEPT)
 async def resume_trading(config: str, reason: str) -> Summary:
     """Leave a latched state when every recovery step passes, and return the steps' outcomes.
 

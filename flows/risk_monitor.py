@@ -9,13 +9,13 @@ from prefect import flow
 from pipeline.operations.telling import tell
 from pipeline.operations.trading import judge, record_decisions
 from tasks import trading as steps
-from tasks.calling import Call, through_prefect
+from tasks.calling import UNKEPT, Call, through_prefect
 from tasks.running import Summary, named, trading
 
 NAME = "risk-monitor"
 
 
-@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=25)
+@flow(name=NAME, flow_run_name=named(NAME), timeout_seconds=25, **UNKEPT)
 async def risk_monitor(config: str, at: datetime | None = None, driver: str = "prefect") -> Summary:
     """Keep the limits once and return what was done.
 

@@ -6,6 +6,8 @@ session's driver calls the same body with :func:`directly`, under the same claim
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Protocol
 
 from prefect import Task
@@ -14,6 +16,10 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.utilities.annotations import quote
 
 from pipeline.errors import Transient
+
+UNKEPT: dict[str, Any] = {"persist_result": False, "result_storage": Path(gettempdir()) / "marketday-results"}
+"""What every flow says of its result: it is not kept. A place is named all the same, or Prefect asks the server
+for one in each run, with a call that blocks the event loop: a mute server then held a tick for two minutes."""
 
 ARTIFACT = "artifact"
 """Tag of tasks that only show something in Prefect's pages: without Prefect they are left out."""
