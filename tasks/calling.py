@@ -18,8 +18,9 @@ from prefect.utilities.annotations import quote
 from pipeline.errors import Transient
 
 UNKEPT: dict[str, Any] = {"persist_result": False, "result_storage": Path(gettempdir()) / "marketday-results"}
-"""What every flow says of its result: it is not kept. A place is named all the same, or Prefect asks the server
-for one in each run, with a call that blocks the event loop: a mute server then held a tick for two minutes."""
+"""What every flow says of its result: it is not kept. A place is named all the same, or Prefect asks
+the server for one in each run, with a call that blocks the event loop: a mute server then held a tick
+for two minutes (measured)."""
 
 ARTIFACT = "artifact"
 """Tag of tasks that only show something in Prefect's pages: without Prefect they are left out."""

@@ -90,6 +90,14 @@ def test_no_step_of_the_order_path_is_repeated_cached_or_kept_by_prefect(name: s
     assert task.timeout_seconds is None
 
 
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=NAMES)
+def test_a_flow_keeps_no_result_and_asks_no_server_where_it_would(deployment: dict[str, Any]) -> None:
+    """Without a place of its own Prefect asks, blocking the event loop: 122 s with a mute server."""
+    flow = flow_of(deployment)
+
+    assert (flow.persist_result, isinstance(flow.result_storage, Path)) == (False, True)
+
+
 def test_nothing_is_cached_and_only_what_may_pass_is_retried() -> None:
     """Every task that retries asks first whether the error is Transient."""
     for module in ("tasks.trading", "tasks.steps", "tasks.artifacts"):
