@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from pipeline.domain.journal import Kind
-from pipeline.operations.passes import urgent_pass
+from pipeline.operations.passes import Pass, urgent_pass
+from pipeline.operations.procedures.pre_market import verify_account
 from pipeline.operations.procedures.registry import STEPS, run_step, steps_of
-from tests.operations.desks import Rehearsal, at, overlay, rehearsal
+from tests.operations.desks import DAY, Rehearsal, at, overlay, rehearsal
 
 SEED_STEPS = {
     "pre-market": (
@@ -108,3 +112,14 @@ def test_every_step_of_the_registry_can_be_asked_at_any_time_and_leaves_a_record
         finding.outcome,
         finding.evidence,
     )
+
+
+def test_an_arming_that_has_ended_is_a_no_go_and_nothing_else(tmp_path: Path) -> None:
+    """Real money armed until the day before: pre-market refuses, the desk itself still opens to sell."""
+    with rehearsal(tmp_path, overlay()) as running:
+        run = Pass("pre-market", running.desk.sessions.at_or_after(DAY), at("13:30"), "test", at("13:30"))
+        ended = replace(running.desk, armed_until=DAY - timedelta(days=1))
+
+        assert verify_account(running.desk, run).outcome == "ok"
+        assert verify_account(ended, run).outcome == "fail"
+        assert "armed until 2026-11-19" in verify_account(ended, run).evidence

@@ -172,10 +172,10 @@ def wait_healthy(child: Child, port: int, home: Path) -> None:
     """
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if healthy(port):
-            return
         if child.process.poll() is not None:
             break
+        if healthy(port):
+            return
         time.sleep(0.1)
     log = home / "logs" / f"{child.name}.log"
     raise StoreUnavailable("the Prefect server", f"it did not come up; the reason is in {log}")

@@ -92,6 +92,9 @@ def _prefect(*words: str) -> list[str]:
 def _deploy(stack: Stack, rehearsal: bool) -> None:
     """Deploy everything in ``prefect.yaml``; in rehearsal without schedules, which mean real time."""
     environment = {**os.environ, **prefect_environment(HOME, stack.port)}
+    environment["PREFECT_CLIENT_MAX_RETRIES"] = (
+        "5"  # nothing trades yet: a server that is busy may take its time
+    )
     commands = [
         _prefect("--no-prompt", "work-pool", "create", POOL, "--type", "process", "--overwrite"),
         _prefect("--no-prompt", "deploy", "--all"),

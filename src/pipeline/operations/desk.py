@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -63,6 +63,7 @@ class Desk:
         owner: this process, for the lease; code, config: fingerprints of what it runs.
         virtual: whether time is the rehearsal exchange's own.
         armed_account: the only account that real money may move in, "" without real money.
+        armed_until: the last day on which pre-market may say GO with real money.
     """
 
     account: str
@@ -87,6 +88,7 @@ class Desk:
     config: str
     virtual: bool
     armed_account: str = ""
+    armed_until: date | None = None
     memory: Memory = field(default_factory=Memory)
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -68,20 +67,6 @@ def mode(settings: Settings) -> Mode:
             "valid_until: YYYY-MM-DD}`; without it, write `environment: paper`",
         )
     return Mode.LIVE
-
-
-def require_arming(settings: Settings, today: date) -> None:
-    """Do nothing, unless real money would move after the day its arming ended.
-
-    Raises:
-        ConfigurationError: the arming has ended; ``today`` is the exchange's date.
-    """
-    if mode(settings) is not Mode.LIVE or settings.live_arming is None:
-        return
-    until = settings.live_arming.valid_until
-    if today > until:
-        remedy = f"ended before {today}; review the account, then set a later day"
-        raise ConfigurationError("live_arming.valid_until", str(until), remedy)
 
 
 def broker(settings: Settings) -> str:

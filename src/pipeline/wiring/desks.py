@@ -7,7 +7,6 @@ import socket
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from pipeline.adapters.calendar import CachedCalendar
 from pipeline.adapters.clocks import HurryingPacer, SleepingPacer, VirtualPacer
@@ -20,7 +19,7 @@ from pipeline.domain.timetable import Procedure, Rhythm
 from pipeline.operations.desk import Desk, Plan
 from pipeline.ports import Pacer
 from pipeline.settings import timetable
-from pipeline.settings.connection import Mode, broker, mode, require_arming
+from pipeline.settings.connection import Mode, broker, mode
 from pipeline.settings.effective import (
     calendar_code,
     fingerprint,
@@ -90,8 +89,7 @@ def _desk(spec: DeskSpec, settings: Settings, connection: Connection) -> Desk:
     setups = strategy_setups(settings)
     home, current = spec.folder, mode(settings)
     account = account_label(settings)
-    sessions = open_calendar(home, settings)
-    require_arming(settings, connection.clock.now().astimezone(ZoneInfo(sessions.timezone)).date())
+    arming = settings.live_arming if current is Mode.LIVE else None
     return Desk(
         account=account,
         mode=current.value,
@@ -101,7 +99,7 @@ def _desk(spec: DeskSpec, settings: Settings, connection: Connection) -> Desk:
         allocations={found.name: found.allocation for found in setups},
         limits=risk_limits(settings),
         plan=plan_of(settings),
-        sessions=sessions,
+        sessions=open_calendar(home, settings),
         broker=connection.broker,
         data=connection.data,
         clock=connection.clock,
@@ -114,7 +112,8 @@ def _desk(spec: DeskSpec, settings: Settings, connection: Connection) -> Desk:
         code=code_fingerprint(),
         config=fingerprint(settings),
         virtual=current is Mode.REHEARSAL,
-        armed_account=settings.live_arming.account if current is Mode.LIVE and settings.live_arming else "",
+        armed_account=arming.account if arming else "",
+        armed_until=arming.valid_until if arming else None,
     )
 
 

@@ -71,7 +71,8 @@ def load_spec(path: str | Path) -> DeskSpec:
         return DeskSpec((str(found.absolute()),), (), str(settings.state_dir.absolute()))
     try:
         raw = json.loads(found.read_text())
-        return DeskSpec(tuple(raw["files"]), tuple(raw["overrides"]), raw["home"])
+        # The folder it lies in, not the one it was written in: a copied home is a desk of its own.
+        return DeskSpec(tuple(raw["files"]), tuple(raw["overrides"]), str(found.absolute().parent))
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = f"not a desk file ({error}); start one with `marketday up` or `marketday demo`"
         raise ConfigurationError("config", str(path), remedy) from error

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.settings.connection import Endpoints, Mode, broker, endpoints, mode, require_arming
+from pipeline.settings.connection import Endpoints, Mode, broker, endpoints, mode
 from tests.unit.settings.conftest import ARMING, Read
 
 LIVE = "data: {source: {environment: live}}\n"
@@ -25,14 +23,11 @@ def test_paper_is_what_nobody_has_to_ask_for(read: Read) -> None:
     )
 
 
-def test_live_needs_the_word_the_sentence_and_a_day_not_past(read: Read) -> None:
-    """An arming until the 31st arms on the 31st, and no longer."""
+def test_live_needs_the_word_and_the_sentence(read: Read) -> None:
+    """Without the block, or with another sentence, no real money; the day is asked in pre-market."""
     settings = read(LIVE + ARMING)
 
     assert (mode(settings).label, endpoints(settings).trading_url) == ("LIVE", "https://api.alpaca.markets")
-    require_arming(settings, date(2026, 12, 31))
-    with pytest.raises(ConfigurationError, match="ended before 2027-01-01"):
-        require_arming(settings, date(2027, 1, 1))
     with pytest.raises(ConfigurationError, match="real money needs a block"):
         read(LIVE)
     with pytest.raises(ConfigurationError, match="confirm"):

@@ -29,6 +29,10 @@ def verify_account(desk: Desk, run: Pass) -> Finding:
         return fail(f"configured for {expected}, but account {account.number} is {account.mode}")
     if desk.armed_account and account.number != desk.armed_account:
         return fail(f"real money is armed for account {desk.armed_account}, this is {account.number}")
+    if desk.armed_until is not None and run.session.day > desk.armed_until:
+        return fail(
+            f"real money was armed until {desk.armed_until}: review, then set live_arming.valid_until"
+        )
     if account.blocked:
         return fail(f"account {account.number} is blocked by {desk.broker.name}")
     return ok(f"{account.mode} account {account.number} at {desk.broker.name} may trade")
