@@ -22,9 +22,9 @@ from pipeline.domain.formatting import count
 from pipeline.errors import UsageError
 from pipeline.operations.desk import Desk
 from pipeline.settings.models.root import Settings
-from pipeline.wiring.desks import open_desk
+from pipeline.wiring.desks import open_calendar, open_desk
 from pipeline.wiring.notifiers import open_deliverer
-from pipeline.wiring.rehearsal import recorded_days, sessions_of
+from pipeline.wiring.rehearsal import recorded_days
 from pipeline.wiring.spec import CHECKOUT, DeskSpec
 
 FIRST_DAY = date(2026, 11, 20)
@@ -113,7 +113,7 @@ def _spec(plan: DemoPlan, home: Path) -> DeskSpec:
 def _days(plan: DemoPlan, spec: DeskSpec) -> tuple[date, ...]:
     settings = spec.settings()
     first = date.fromisoformat(plan.first) if plan.first else recorded_days(Path(str(plan.data)))[1][0]
-    following = sessions_of(spec.folder, settings).following(first, plan.days)
+    following = open_calendar(spec.folder, settings).following(first, plan.days)
     if plan.data:
         recorded = set(recorded_days(Path(plan.data))[1])
         missing = [session.day for session in following if session.day not in recorded]

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from pipeline.cli.servers import UI_PORT
 from pipeline.operations.procedures.finding import Finding, fail, ok, warn
+from pipeline.operations.procedures.pre_market import MIN_FREE_BYTES
 
 _SLOW_IMPORTS = ("prefect", "pandas", "alpaca", "duckdb")
 """What takes longest to import: without bytecode Prefect alone costs 2.3 s instead of 0.9 s."""
 _LEAST_FREE = 2_000_000_000
-_NEEDED_FREE = 500_000_000
-_UI_PORT = 4200
 
 
 def installation_checks(home: Path | None) -> Iterator[tuple[str, Finding]]:
@@ -75,8 +75,8 @@ def _disk(folder: Path) -> Finding:
     text = f"{free / 1e9:.1f} GB free for {folder}"
     if not os.access(folder, os.W_OK):
         return fail(f"{folder} cannot be written: correct its permissions, or choose another with --home")
-    if free < _NEEDED_FREE:
-        return fail(f"{text}; {_NEEDED_FREE / 1e9:.1f} GB are needed")
+    if free < MIN_FREE_BYTES:
+        return fail(f"{text}; {MIN_FREE_BYTES / 1e9:.1f} GB are needed")
     return warn(f"{text}; less than {_LEAST_FREE / 1e9:.0f} GB") if free < _LEAST_FREE else ok(text)
 
 
@@ -88,5 +88,5 @@ def _ports() -> Finding:
     except OSError as error:
         return fail(f"no port on 127.0.0.1 can be opened: {error}")
     with socket.socket() as usual:
-        taken = usual.connect_ex(("127.0.0.1", _UI_PORT)) == 0
-    return ok(f"loopback works; {_UI_PORT} is {'in use, another will be taken' if taken else 'free'}")
+        taken = usual.connect_ex(("127.0.0.1", UI_PORT)) == 0
+    return ok(f"loopback works; {UI_PORT} is {'in use, another will be taken' if taken else 'free'}")

@@ -15,7 +15,7 @@ from pipeline.operations.passes import Pass, moment
 from pipeline.operations.procedures.finding import Finding, fail, ok, warn
 from pipeline.operations.reconciliation import reconcile
 
-_MIN_FREE_BYTES = 500_000_000
+MIN_FREE_BYTES = 500_000_000
 _MAX_SKEW_SECONDS = 5.0
 _WARN_SKEW_SECONDS = 2.0
 _ALARMING = ("halt", "bankrupt", "fraud", "delist", "merger", "acquisition", "earnings", "guidance", "recall")
@@ -66,8 +66,8 @@ def startup_reconciliation(desk: Desk, run: Pass) -> Finding:
 def check_system_health(desk: Desk, run: Pass) -> Finding:
     """Disk, journal and store are in working order."""
     free = shutil.disk_usage(desk.home).free
-    if free < _MIN_FREE_BYTES:
-        return fail(f"{free // 1_000_000} MB free in {desk.home.name}, {_MIN_FREE_BYTES // 1_000_000} needed")
+    if free < MIN_FREE_BYTES:
+        return fail(f"{free // 1_000_000} MB free in {desk.home.name}, {MIN_FREE_BYTES // 1_000_000} needed")
     records = desk.journal.read().seq
     try:
         behind = records - desk.store.projected()
