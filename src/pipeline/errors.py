@@ -5,6 +5,7 @@
     MarketdayError
     ├── Transient                the same call may succeed later
     │   ├── BrokerUnavailable    no answer, or an answer that says "not now"
+    │   │   └── AnswerUnreadable an answer came, and makes no sense; the line itself is fine
     │   ├── DataUnavailable      market data did not arrive
     │   ├── StoreUnavailable     the database is held by another process
     │   └── LockBusy             another process holds the lock
@@ -50,6 +51,13 @@ class BrokerUnavailable(Transient):
 
     def __str__(self) -> str:
         return f"{self.broker} did not answer: {self.reason}"
+
+
+class AnswerUnreadable(BrokerUnavailable):
+    """The broker answered what cannot be read: nothing is known of this one thing, the line is fine."""
+
+    def __str__(self) -> str:
+        return f"{self.broker} answered what cannot be read: {self.reason}"
 
 
 class DataUnavailable(Transient):
