@@ -1,0 +1,1 @@
+"""What goes wrong in live trading, and the test that shows what happens then."""

@@ -1,0 +1,1 @@
+"""Every fault, by area: what it is, and the tests that provoke it."""
