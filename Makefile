@@ -5,20 +5,22 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench lock clean
+.PHONY: help demo test check lint faults mutants bench lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-6s %s\n' "$$name" "$$what"; done
+		printf '  make %-7s %s\n' "$$name" "$$what"; done
 
 demo: ## one market day on the rehearsal exchange
 test: ## every test
 check: ## linters and the fast tests, under a minute
 lint: ## linters only
+faults: ## every fault of the table, provoked; the crash sweep; the machine: eight minutes
+mutants: ## safety bugs planted in a copy, and the tests that catch them: six minutes
 bench: ## benchmarks, beside what they are measured against
 lock: ## recompile both locks (ARGS=--upgrade for newer versions)
 
-demo test check lint bench lock:
+demo test check lint faults mutants bench lock:
 	@$(PYTHON) bootstrap.py $@ $(ARGS)
 
 clean: ## remove the environment and every cache; data/ stays

@@ -6,6 +6,8 @@
     python bootstrap.py test [args…]      every test (args go to pytest)
     python bootstrap.py check             linters and the fast tests, under a minute
     python bootstrap.py lint              linters only
+    python bootstrap.py faults            every fault that the table names, provoked
+    python bootstrap.py mutants [name…]   safety bugs planted in a copy, and the tests that catch them
     python bootstrap.py bench [args…]     benchmarks
     python bootstrap.py lock [args…]      recompile both locks (``--upgrade`` for newer versions)
 
@@ -28,7 +30,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Iterator, Optional, Sequence  # noqa: UP035 (must load on old Pythons)
+from typing import IO, Callable, Iterator, Optional, Sequence  # noqa: UP035 (must load on old Pythons)
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -93,9 +95,6 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nbootstrap: interrupted; run the same command again to continue.", file=sys.stderr)
         return INTERRUPTED
-
-
-# ---------------------------------------------------------------------------------------- set-up
 
 
 def check_python() -> None:
@@ -334,18 +333,10 @@ def say(message: str) -> None:
     print(f"bootstrap: {message}", file=sys.stderr, flush=True)
 
 
-# -------------------------------------------------------------------------------------- commands
-
-
 def setup(_: list[str]) -> int:
     """Set up only."""
     print(f"The environment is in {VENV.name}. Next: python bootstrap.py demo")
     return 0
-
-
-def demo(rest: list[str]) -> int:
-    """Run the demo."""
-    return hand_over([BIN / "marketday", "demo", *rest])
 
 
 def test(rest: list[str]) -> int:
@@ -364,11 +355,6 @@ def lint(_: list[str]) -> int:
     """Run every linter even when one fails, so that one run shows all there is to mend."""
     linters = [[PYTHON, "-m", *linter] for linter in LINTERS]
     return max(call(command) for command in (*linters, [BIN / "lint-imports", "--no-logo"]))
-
-
-def bench(rest: list[str]) -> int:
-    """Run the benchmarks."""
-    return hand_over([PYTHON, "-m", "benchmarks", *rest])
 
 
 def lock(rest: list[str]) -> int:
@@ -399,9 +385,15 @@ def hand_over(command: Sequence[object]) -> int:
     return call(command)
 
 
+def runs(*command: object) -> Callable[[list[str]], int]:
+    """Return the command that becomes another program, its arguments included."""
+    return lambda rest: hand_over([*command, *rest])
+
+
 COMMANDS = {
-    **{"setup": setup, "demo": demo, "test": test, "check": check},
-    **{"lint": lint, "bench": bench, "lock": lock},
+    **{"setup": setup, "demo": runs(BIN / "marketday", "demo"), "test": test, "check": check},
+    **{"lint": lint, "bench": runs(PYTHON, "-m", "benchmarks"), "lock": lock},
+    **{"faults": runs(PYTHON, "-m", "tests.faults"), "mutants": runs(PYTHON, "-m", "tests.faults.mutants")},
 }
 
 if __name__ == "__main__":

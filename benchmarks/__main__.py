@@ -31,6 +31,8 @@ NAMES = (
     "status_halt",
     "tick_overhead",
     "first_decision",
+    "naive_retry",
+    "recovery",
 )
 
 

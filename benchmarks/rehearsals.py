@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import names
-from pipeline.cli.servers import Child, free_port, prefect_environment, start_prefect, wait_healthy
+from pipeline.cli.loopback import free_port
+from pipeline.cli.servers import Child, prefect_environment, start_prefect, wait_healthy
 from pipeline.operations.desk import Desk
 from pipeline.ports import Pacer
 from pipeline.wiring.desks import open_desk, open_pacer

@@ -51,7 +51,7 @@ def measure(scale: Scale) -> list[Row]:
 
 def _writes(scale: Scale, connection: duckdb.DuckDBPyConnection, symbols: Sequence[str]) -> list[Row]:
     for table in ("by_row", "kept_by_row"):
-        connection.execute(f"CREATE TABLE {table} AS SELECT * FROM bars LIMIT 0")
+        connection.execute(f"CREATE TABLE {table} AS SELECT * EXCLUDE (feed) FROM bars LIMIT 0")
     ticks = [bars_at(FIRST + number * MINUTE, symbols) for number in range(_WINDOW)]
     for tick in ticks:
         insert_bars(connection, tick, _ONE_MINUTE)

@@ -12,22 +12,23 @@ NAME = "emergency-stop"
 
 
 @flow(name=NAME, flow_run_name=NAME + " {reason}", timeout_seconds=120, **UNKEPT)
-async def emergency_stop(config: str, reason: str, close_positions: bool = False) -> Summary:
+async def emergency_stop(config: str, reason: str, close_positions: bool | None = None) -> Summary:
     """Stop everything and return what was cancelled.
 
     Args:
         config: path of the desk file.
         reason: why; it stands in the journal for good.
-        close_positions: sell what is held as well.
+        close_positions: sell what is held as well; by default as ``kill_switch.actions`` says.
     """
     return await body(through_prefect, config, reason, close_positions)
 
 
-async def body(call: Call, config: str, reason: str, close_positions: bool) -> Summary:
+async def body(call: Call, config: str, reason: str, close_positions: bool | None) -> Summary:
     """Stop before anything else, then cancel, then tell."""
-    await call(steps.stop, config, reason, close_positions)
+    since = await call(steps.stop, config, reason, close_positions)
     with urgent(NAME, config) as (desk, run):
-        await call(steps.cancel_orders, desk, run, reason)
-        await call(steps.close_positions, desk, run)
+        cancelled = await call(steps.cancel_orders, desk, run)
+        closed = await call(steps.close_positions, desk, run)
+        await call(steps.log_stop, desk, run, since, (cancelled, *closed))
         await call(steps.close_procedure, desk, run)
     return run.result()

@@ -35,6 +35,7 @@ async def body(call: Call, config: str, at: datetime | None, driver: str) -> Sum
         await call(steps.recover_orders, desk, run)
         market = await steps.look(call, steps.fetch_quotes, desk, run)
         await call(steps.keep_limits, desk, run, market)
+        await call(steps.settle_stop, desk, run)
         judged = judge(desk, run.session, market, ())
         for intent_id in record_decisions(desk, run, market, judged):
             await call(steps.send_intent, desk, run, intent_id)

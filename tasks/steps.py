@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
+from prefect.runtime import flow_run
 
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations import emergency, planning
@@ -10,9 +13,10 @@ from pipeline.operations.desk import Desk
 from pipeline.operations.liquidating import liquidate
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.procedures.finding import Finding
-from pipeline.operations.procedures.registry import run_step
+from pipeline.operations.procedures.registry import run_recovery_step, run_step
 from pipeline.operations.projecting import project
 from pipeline.operations.reporting import Written, deliver_report
+from pipeline.operations.stopping import Action
 from pipeline.operations.telling import tell
 from pipeline.wiring.desks import open_desk
 from tasks.calling import once, reads
@@ -34,6 +38,14 @@ async def step(desk: Desk, run: Pass, name: str) -> Finding:
     return finding
 
 
+@task(**once(), task_run_name="{name}")
+async def recovery_step(desk: Desk, run: Pass, name: str) -> Finding:
+    """Carry out one recovery step. Never retried here: one of them places an order that cannot fill."""
+    finding = run_recovery_step(desk, run, name)
+    run.summary[name] = finding.outcome
+    return finding
+
+
 @task(**reads())
 async def close_procedure(desk: Desk, run: Pass) -> None:
     """Tell people what was found; bring the store up to date. Harmless to repeat: each alert is told once."""
@@ -50,29 +62,50 @@ async def write_report(desk: Desk, run: Pass) -> Written:
 
 
 @task(**once())
-async def stop(config: str, reason: str, close_positions: bool) -> bool:
-    """Journal HALTED, or LIQUIDATING to sell everything as well. Needs no lock; idempotent by itself."""
+async def stop(config: str, reason: str, close_positions: bool | None) -> int:
+    """Journal HALTED, or LIQUIDATING to sell everything as well; return the record before it.
+
+    Needs no lock; idempotent by itself. ``close_positions`` None: as the kill switch is configured.
+    """
     desk = open_desk(config)
-    enter = emergency.flatten if close_positions else emergency.halt
-    return enter(desk.journal, reason, "emergency-stop", desk.clock.now())
+    closes = desk.plan.emergency.kill_closes if close_positions is None else close_positions
+    before = desk.journal.read().seq
+    enter = emergency.flatten if closes else emergency.halt
+    enter(desk.journal, reason, "emergency-stop", desk.clock.now())
+    return before
 
 
 @task(**reads())
-async def cancel_orders(desk: Desk, run: Pass, reason: str) -> int:
+async def cancel_orders(desk: Desk, run: Pass) -> Action:
     """Ask to cancel every open order. Harmless to repeat: an order already final stays so."""
-    asked, failed = emergency.cancel_open(desk, reason, moment(desk, run))
-    run.summary |= {"cancels": asked, "unconfirmed": failed}
-    return failed
+    found, done = emergency.cancel_pending(desk, moment(desk, run))
+    run.summary |= {"cancels": found.asked, "unconfirmed": found.failed}
+    return done
 
 
 @task(**once())
-async def close_positions(desk: Desk, run: Pass) -> bool:
-    """Sell what is held, if that was asked for; return whether it is gone. Later passes finish it."""
+async def close_positions(desk: Desk, run: Pass) -> tuple[Action, ...]:
+    """Sell what is held, if that was asked for, and say what came of it. Later passes finish it."""
     if desk.journal.read().state.state is not TradingState.LIQUIDATING:
-        return False
+        return ()
     done = liquidate(desk, run)
     run.summary |= {"exits": done.sent, "flat": int(done.flat)}
-    return done.flat
+    return (done.action,)
+
+
+@task(**once())
+async def log_stop(desk: Desk, run: Pass, since: int, done: Sequence[Action]) -> None:
+    """Tell people, and journal what each configured action did. Each alert is told once."""
+    halted = Action("halt_all_new_orders", "nothing new is sent from that record on")
+    emergency.log_kill(desk.journal, desk.badge, since, (halted, *done), moment(desk, run))
+
+
+@task(**reads())
+async def check_word(config: str, phrase: str) -> None:
+    """Refuse a resume that nobody may act on: a wrong phrase, or one asked for before trading stopped."""
+    desk = open_desk(config)
+    asked = None if desk.virtual else flow_run.scheduled_start_time
+    emergency.check_word(desk, "resume", phrase, asked or desk.clock.now())
 
 
 @task(**once())

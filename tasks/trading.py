@@ -10,13 +10,17 @@ from prefect import Task, task
 from pipeline.domain.decide import Judged
 from pipeline.domain.signals import Signal
 from pipeline.errors import DataInvalid, DataUnavailable
+from pipeline.failpoints import reach
 from pipeline.operations import trading
-from pipeline.operations.climbing import climb, note_silence
+from pipeline.operations.climbing import climb
 from pipeline.operations.desk import Desk
+from pipeline.operations.doubting import doubted
 from pipeline.operations.observing import Market, observe_bars, observe_blind, observe_quotes
 from pipeline.operations.passes import Pass, moment
+from pipeline.operations.procedures.self_recovery import settle_stop as settle
 from pipeline.operations.projecting import project_soon
-from pipeline.operations.reconciliation import explain_cash
+from pipeline.operations.reconciliation import watch_books
+from pipeline.operations.reconnecting import note_answer
 from pipeline.operations.recovery import recover
 from pipeline.operations.telling import tell, tell_lasting
 from tasks.calling import Call, once, reads
@@ -24,8 +28,9 @@ from tasks.calling import Call, once, reads
 
 @task(**reads())
 async def recover_orders(desk: Desk, run: Pass) -> int:
-    """Learn what became of every open order. Harmless to repeat: it sends only ids already decided."""
+    """Learn what became of every open order. Harmless to repeat: it asks and cancels, and sends nothing."""
     found = recover(desk, moment(desk, run))
+    run.unsent = tuple(found.unsent)
     run.summary["recovered"] = found.changed + found.fills
     return found.asked
 
@@ -33,16 +38,16 @@ async def recover_orders(desk: Desk, run: Pass) -> int:
 @task(**reads())
 async def fetch_market(desk: Desk, run: Pass) -> Market:
     """Fetch account and complete bars. A read."""
-    market = observe_bars(desk, run.session, run.instant)
-    note_silence(desk, False, moment(desk, run))
+    market = doubted(desk, run.session, observe_bars(desk, run.session, run.instant), moment(desk, run))
+    note_answer(desk, moment(desk, run))
     return market
 
 
 @task(**reads())
 async def fetch_quotes(desk: Desk, run: Pass) -> Market:
     """Fetch account and latest quotes. A read."""
-    market = observe_quotes(desk, run.instant)
-    note_silence(desk, False, moment(desk, run))
+    market = doubted(desk, run.session, observe_quotes(desk, run.instant), moment(desk, run))
+    note_answer(desk, moment(desk, run))
     return market
 
 
@@ -50,7 +55,7 @@ async def fetch_quotes(desk: Desk, run: Pass) -> Market:
 async def fetch_account(desk: Desk, run: Pass, reason: str) -> Market:
     """Fetch the account alone, and say that there is no data. A read; it is told once an hour."""
     market = observe_blind(desk, run.instant)
-    note_silence(desk, False, moment(desk, run))
+    note_answer(desk, moment(desk, run))
     tell_lasting(desk, "data_stale", "every symbol", f"{reason}; no entries, no stops.", moment(desk, run))
     return market
 
@@ -61,19 +66,28 @@ async def look(call: Call, read: Task[..., Any], desk: Desk, run: Pass) -> Marke
         market: Market = await call(read, desk, run)
     except (DataUnavailable, DataInvalid) as error:
         market = await call(fetch_account, desk, run, str(error))
+    reach("after_look")
     return market
 
 
 @task(**once())
 async def keep_limits(desk: Desk, run: Pass, market: Market) -> None:
-    """Climb the ladder, cancel what must go, release or give up held intents."""
+    """Climb the ladder, cancel what must go, release or give up what is held or never arrived."""
     now = moment(desk, run)
-    explain_cash(desk, market.account, now)
+    reconciled = watch_books(desk, market.account, now)
+    run.summary |= {"reconciled": reconciled} if reconciled else {}
     condition = climb(desk, market.account.equity, now)
     run.summary["cancelled"] = trading.cancel_what_must_go(desk, now)
+    sent, given_up = trading.send_again(desk, run, market, now)
     released, expired = trading.release_held(desk, run.session, market, now)
     trading.settle_liquidation(desk, now)
-    run.summary |= {"released": released, "expired": expired, "state": condition.state.name}
+    run.summary |= {"released": sent + released, "expired": given_up + expired, "state": condition.state.name}
+
+
+@task(**once())
+async def settle_stop(desk: Desk, run: Pass) -> None:
+    """Let the books agree after an automatic stop, and try the recovery steps. Nothing resumes by itself."""
+    settle(desk, run)
 
 
 @task(**once(), task_run_name="send {intent_id}")

@@ -6,6 +6,7 @@
     ├── Transient                the same call may succeed later
     │   ├── BrokerUnavailable    no answer, or an answer that says "not now"
     │   │   └── AnswerUnreadable an answer came, and makes no sense; the line itself is fine
+    │   │       └── RowsUnreadable   some rows of a list make no sense; it carries those that do
     │   ├── DataUnavailable      market data did not arrive
     │   ├── StoreUnavailable     the database is held by another process
     │   └── LockBusy             another process holds the lock
@@ -58,6 +59,24 @@ class AnswerUnreadable(BrokerUnavailable):
 
     def __str__(self) -> str:
         return f"{self.broker} answered what cannot be read: {self.reason}"
+
+
+class RowsUnreadable(AnswerUnreadable):
+    """A list came of which some rows cannot be read.
+
+    Attributes:
+        readable: the other rows, in our words and in the list's order, for who may go on with them.
+        unreadable: one sentence for each row that is missing from them.
+    """
+
+    def __init__(
+        self, broker: str, what: str, readable: tuple[object, ...], unreadable: tuple[str, ...]
+    ) -> None:
+        shown = "; ".join(unreadable[:3])
+        super().__init__(broker, f"{len(unreadable)} of {len(readable) + len(unreadable)} {what}: {shown}")
+        self.args = (broker, what, readable, unreadable)
+        self.readable = readable
+        self.unreadable = unreadable
 
 
 class DataUnavailable(Transient):

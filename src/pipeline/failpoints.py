@@ -64,6 +64,18 @@ def arm(act: Callable[[str], None] | None) -> None:
     _armed = act
 
 
+def refuse_with_real_money() -> None:
+    """Refuse to go on where real money moves and a place is armed.
+
+    Raises:
+        UsageError: ``FAILPOINT`` is set.
+    """
+    if _armed is not None:
+        raise UsageError(
+            f"{VARIABLE} is set: it makes processes die. Unset it; it is never used with real money"
+        )
+
+
 def plan_of(text: str) -> Callable[[str], None]:
     """Return what ``FAILPOINT``'s value asks for.
 

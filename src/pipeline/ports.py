@@ -5,17 +5,18 @@ Adapters translate one vendor to these words, errors included, and add no rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from pipeline.domain.alerts import Alert
+from pipeline.domain.corporate import CorporateAction
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.market import Bar, Instrument, Quote, Timeframe
+from pipeline.domain.market import Bar, BySymbol, Flaw, Instrument, Quote, Timeframe
 from pipeline.domain.orders import Fill, Intent, Order
 from pipeline.domain.portfolio import Account, BrokerPosition, CashActivity
 from pipeline.domain.reports import SessionReport
@@ -52,6 +53,10 @@ class Broker(Protocol):
 
     Every method may raise ``BrokerUnavailable`` (no answer: try again, except ``submit``) and
     ``BrokerRefused`` (credentials or account). "Not answered" is never "empty".
+
+    An answer that cannot be read is ``AnswerUnreadable``. Lists of orders, executions and activities raise
+    ``RowsUnreadable`` instead, which carries the rows that can be read: nothing is dropped silently, and who
+    may go on with part of the list can. Of positions there is no part: one row unread, and none is known.
     """
 
     name: str
@@ -70,7 +75,11 @@ class Broker(Protocol):
         """Return every order that is not final, all pages."""
 
     def fetch_order(self, client_id: str) -> Order | None:
-        """Return the order with our id, or None when the broker definitely has none."""
+        """Return the order with our id, or None when the broker definitely has none.
+
+        Of one that was replaced, the order that stands now: ``id`` is its own, ``quantity`` what was ordered
+        first, ``filled`` what all of them executed.
+        """
 
     def fetch_orders(self, since: datetime) -> tuple[Order, ...]:
         """Return every order submitted at or after ``since``, all pages, oldest first."""
@@ -83,6 +92,9 @@ class Broker(Protocol):
 
     def fetch_cash_activities(self, since: date) -> tuple[CashActivity, ...]:
         """Return money movements other than fills, on or after ``since``, oldest first."""
+
+    def fetch_corporate_actions(self, since: date) -> tuple[CorporateAction, ...]:
+        """Return splits, symbol changes, spin-offs and the like on or after ``since``, oldest first."""
 
     def fetch_instruments(self, symbols: Sequence[str]) -> Mapping[str, Instrument]:
         """Return the instruments the broker knows; unknown symbols are absent."""
@@ -99,23 +111,54 @@ class Broker(Protocol):
     def cancel(self, order_id: str) -> None:
         """Ask to cancel; the outcome is seen by fetching. An order already final is not an error."""
 
+    def cancel_all(self) -> Mapping[str, str]:
+        """Ask, in one request, to cancel every open order, those included that a person made by hand.
+
+        Return the orders for which that was refused, by the broker's id, with its reason: empty when each
+        was accepted or had ended. The outcome is seen by fetching.
+        """
+
     def close(self) -> None:
         """Release connections."""
 
 
+class OrderUpdates(Protocol):
+    """Hints that something changed at the broker. Never the truth: that is asked for.
+
+    Attributes:
+        failure: why there is no connection now, "" while there is one.
+        refused: whether the broker refused the credentials: nothing is heard until another start.
+        last_event: the newest update's own instant, UTC; None before the first that tells one.
+    """
+
+    failure: str
+    refused: bool
+    last_event: datetime | None
+
+    def start(self, notify: Callable[[], None] | None = None) -> None:
+        """Begin to listen in a thread of its own, which calls ``notify`` at each change."""
+
+    def stop(self) -> None:
+        """End, soon."""
+
+    def reconnect(self) -> None:
+        """Give up a connection that says nothing, and make another."""
+
+
 class MarketData(Protocol):
-    """Prices. Errors: ``DataUnavailable`` (try again), ``DataInvalid`` (cannot be true)."""
+    """Prices. Errors: ``DataUnavailable`` (try again), ``DataInvalid`` (a question that makes no sense)."""
 
     def fetch_bars(
         self, symbols: Sequence[str], timeframe: Timeframe, start: datetime, end: datetime
-    ) -> Mapping[str, Sequence[Bar]]:
+    ) -> BySymbol[Sequence[Bar]]:
         """Return complete bars with ``start <= bar.start`` and ``bar end <= end``, oldest first.
 
-        Duplicates are removed. Every symbol asked for is a key; no bars is an empty sequence.
+        Duplicates are removed. Every symbol asked for is a key; no bars is an empty sequence. Rows that
+        cannot be true are among the flaws: one bad row says nothing about another symbol.
         """
 
-    def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
-        """Return the latest quote of each symbol that has one."""
+    def fetch_quotes(self, symbols: Sequence[str]) -> BySymbol[Quote]:
+        """Return the latest quote of each symbol that has one; what cannot be read is among the flaws."""
 
     def fetch_headlines(self, symbols: Sequence[str], since: datetime) -> Sequence[Headline]:
         """Return news about the symbols since an instant, newest first."""
@@ -134,8 +177,8 @@ class Headline:
 class Calendar(Protocol):
     """Exchange sessions, from a cached table."""
 
-    def load(self, exchange: str) -> SessionTable:
-        """Return the table. Raises ``OutsideCalendar`` when it cannot be had."""
+    def load(self, exchange: str, closures: Collection[date] = ()) -> SessionTable:
+        """Return the table, without ``closures``. Raises ``OutsideCalendar`` when it cannot be had."""
 
 
 class Pacer(Protocol):
@@ -214,6 +257,13 @@ class Notifier(Protocol):
             Transient: try later (with the alert kept).
             Terminal: this alert can never be delivered this way.
         """
+
+
+class Inspector(Protocol):
+    """Looks at the bars of whole sessions: slower and more thorough than a tick. Never called by one."""
+
+    def inspect(self, bars: Mapping[str, Sequence[Bar]], length: timedelta) -> tuple[Flaw, ...]:
+        """Return what is wrong with the bars, by symbol and start: rows, duplicates, order, mixed feeds."""
 
 
 class Lock(Protocol):

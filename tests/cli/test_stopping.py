@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import pipeline
+from pipeline.domain.journal import Kind
 from pipeline.domain.orders import IntentState
 from pipeline.domain.trading_state import TradingState
 from pipeline.wiring.desks import open_journal
-from tests.cli.homes import Home, a_losing_day, marketday
+from tests.cli.homes import Home, a_losing_day, marketday, printed_json
 
 
 @pytest.fixture
@@ -164,3 +169,75 @@ def test_a_full_disk_is_a_sentence_that_says_that_it_is_not_halted(home: Home) -
 
     assert result.exit_code == 3
     assert "is NOT halted by this command" in " ".join(result.stderr.split())
+
+
+def test_a_kill_imports_neither_prefect_nor_a_store_and_waits_for_no_channel(home: Home) -> None:
+    """F116. A process of its own: halted within a second of its start, the alert waits in the journal."""
+    code = (
+        "import sys, time; begun = time.monotonic();"
+        "from pipeline.cli.main import app; from typer.main import get_command;"
+        f"get_command(app)(['halt', '--reason', 'x', '--home', {str(home.path)!r}], standalone_mode=False);"
+        "print(time.monotonic() - begun, [m for m in ('prefect', 'duckdb', 'slack_sdk') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    seconds, _, imported = done.stdout.splitlines()[-1].partition(" ")
+
+    assert state_of(home) is TradingState.HALTED
+    assert imported == "[]"
+    assert float(seconds) < 2, "importing the command included"
+    assert [alert.event for alert in home.journal.read().outbox.values()] == ["trading_halted"]
+
+
+def test_only_the_command_line_and_the_flow_can_resume() -> None:
+    """F117, T9: nothing else in the product names the operation that leaves a latched state."""
+    sources = Path(pipeline.__file__).parent
+    checkout = sources.parent.parent
+    files = [*sources.rglob("*.py"), *(checkout / "flows").glob("*.py"), *(checkout / "tasks").glob("*.py")]
+    named = re.compile(r"emergency\.resume\(|emergency import .*\bresume\b|\"resume\": True")
+
+    assert {path.relative_to(checkout).as_posix() for path in files if named.search(path.read_text())} == {
+        "src/pipeline/operations/emergency.py",
+        "src/pipeline/cli/resuming.py",
+        "tasks/steps.py",
+    }
+
+
+def test_a_stop_leaves_a_row_for_each_action_of_the_kill_switch(home: Home) -> None:
+    marketday("halt", "--reason", "x", "--home", home.path)
+    found = [record.data for record in home.journal.records() if record.kind is Kind.STEP]
+
+    assert {data["procedure"] for data in found} == {"emergency-stop"}
+    assert [(data["name"], data["outcome"]) for data in found] == [
+        ("halt_all_new_orders", "ok"),
+        ("cancel_pending_orders", "ok"),
+        ("send_emergency_alerts", "ok"),
+        ("log_emergency_action", "ok"),
+    ]
+
+
+def test_a_halt_stops_the_selling_of_a_flatten(home: Home) -> None:
+    """The exchange is down, so that nothing was sold yet: HALTED, and what is held is kept."""
+    marketday("flatten", "--reason", "leave", "--home", home.path)
+    selling = state_of(home)
+
+    result = marketday("halt", "--reason", "the news was wrong", "--home", home.path)
+
+    change = open_journal(home.path, home.account).read().state
+    assert selling is TradingState.LIQUIDATING
+    assert (change.state, change.keep, change.reason) == (TradingState.HALTED, True, "the news was wrong")
+    assert "the selling is stopped, what is held stays held" in result.stdout
+
+
+def test_status_names_each_cancel_that_nobody_confirmed(home: Home) -> None:
+    """F116: what may still be executed stands in the status, in words and for machines."""
+    home.decide("md1-live", "buy", "QQQ", "1", "601.50")
+    home.send("md1-live", "1")
+    marketday("halt", "--reason", "x", "--home", home.path)
+
+    shown = marketday("status", "--home", home.path, columns=200).stdout
+    data = printed_json("status", "--home", home.path)
+
+    assert "CANCEL UNCONFIRMED buy 1 QQQ (entry)" in shown
+    assert data["state"]["cancels_unconfirmed"] == 1

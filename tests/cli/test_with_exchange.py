@@ -138,3 +138,52 @@ def test_flatten_sells_what_is_held_without_a_session_process(running: Running) 
     assert again.exit_code == 0, again.output
     assert running.desk.broker.fetch_positions() == ()
     assert running.state() is TradingState.HALTED
+
+
+def test_what_somebody_else_bought_is_adopted_with_numbers_before_and_after(running: Running) -> None:
+    """2 QQQ by hand: reconcile names it and exits 0, adopt tells shares and cash, a second adopt is refused."""
+    running.exchange.control().trade("QQQ", "buy", 2, price=100)
+    looked = marketday("reconcile", "--home", running.path)
+    adopted = marketday("adopt", "qqq", "--reason", "bought it myself", "--home", running.path)
+    again = marketday("adopt", "QQQ", "--reason", "once more", "--home", running.path)
+
+    assert looked.exit_code == 0, looked.output
+    assert "QQQ: 2 not ours, −$200.00 in cash: marketday adopt QQQ" in looked.stdout
+    assert adopted.exit_code == 0, adopted.output
+    assert "adopted QQQ: 0 → 2 shares, cost $0.00 → $200.00, cash " in adopted.stdout
+    assert "ledger equals broker; trading goes on" in adopted.stdout
+    assert again.exit_code == 2
+    assert "adopt QQQ: nobody else traded it" in " ".join(again.stderr.split())
+
+
+def test_shares_out_of_nowhere_are_balanced_and_trading_resumes(running: Running) -> None:
+    """3 QQQ for $300 appear: halted; balance says what nobody explains, and what to do next."""
+    running.exchange.control().position("QQQ", 3, 300)
+    found = marketday("reconcile", "--home", running.path)
+    balanced = marketday("balance", "--reason", "a transfer", "--home", running.path)
+    resumed = marketday("resume", "--reason", "understood", "--home", running.path)
+
+    assert found.exit_code == 1
+    assert "marketday balance [SYMBOL] --reason" in found.stdout
+    assert balanced.exit_code == 0, balanced.output
+    assert "balanced QQQ: 0 → 3 shares" in balanced.stdout
+    assert "residual: +$300.00 that nobody explains" in balanced.stdout
+    assert "trading is HALTED: marketday resume" in balanced.stdout
+    assert resumed.exit_code == 0, resumed.output
+    assert running.state() is TradingState.NORMAL
+
+
+def test_a_symbol_is_locked_and_unlocked_by_hand(running: Running) -> None:
+    """A lock with a typing error would protect nothing: the known symbols are named."""
+    unknown = marketday("lock", "QQQQ", "--reason", "why", "--home", running.path)
+    bare = marketday("lock", "QQQ", "--home", running.path)
+    locked = marketday("lock", "QQQ", "--reason", "earnings", "--home", running.path)
+    unlocked = marketday("unlock", "QQQ", "--reason", "they are out", "--home", running.path)
+
+    assert unknown.exit_code == 2
+    assert "lock QQQQ: neither traded nor held here; known: " in " ".join(unknown.stderr.split())
+    assert bare.exit_code == 2
+    assert "a reason is needed" in bare.stderr
+    assert locked.exit_code == 0, locked.output
+    assert "QQQ is unlocked; it was locked for: earnings (by " in unlocked.stdout
+    assert running.desk.journal.read().locks == {}

@@ -74,7 +74,7 @@ def alpaca_on_the_rehearsal_exchange(folder: Path) -> Iterator[Desk]:
             broker=broker,
             data=AlpacaMarketData(settings),
             updates=updates,
-            clock=ExchangeClock(broker),
+            clock=ExchangeClock(exchange.control_url),
             pacer=pacer,
             stranger=AlpacaBroker(replace(settings, secret_key="somebody-else")),
             unreachable=AlpacaBroker(replace(settings, trading_url="http://127.0.0.1:1")),

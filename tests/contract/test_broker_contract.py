@@ -116,6 +116,23 @@ def test_a_thin_market_fills_in_part_and_a_cancel_keeps_that_part(desk: Desk) ->
     assert desk.broker.fetch_order(filled.client_id) == filled
 
 
+def test_a_cancel_of_everything_leaves_nothing_open_and_names_what_it_could_not_cancel(desk: Desk) -> None:
+    """Two open orders and one that was filled; once more with nothing open is no error."""
+    filled = bought(desk, desk.liquid, FRACTION)
+    for leg, quantity in enumerate((QTY_SCALE, 2 * QTY_SCALE)):
+        desk.broker.submit(desk.an_intent(Side.BUY, desk.thin, quantity, leg=leg))
+
+    assert desk.broker.cancel_all() == {}
+    desk.pass_minutes(1)
+    assert desk.broker.fetch_open_orders() == ()
+    assert desk.broker.cancel_all() == {}
+    assert desk.broker.fetch_order(filled.client_id) == filled
+
+
+def test_no_corporate_action_is_an_empty_answer(desk: Desk) -> None:
+    assert desk.broker.fetch_corporate_actions(desk.clock.now().date()) == ()
+
+
 def test_an_order_that_cannot_be_is_refused_and_nothing_is_held_under_its_id(desk: Desk) -> None:
     """More than the account can pay, more than it holds, a symbol that is not listed."""
     impossible = [

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from pipeline.domain.session import Session, SessionTable
+from pipeline.exchange.bars import EMPTY, Bars
 from pipeline.exchange.config import AccountConfig, Costs, ExchangeConfig, MarketConfig, SymbolProfile
 from pipeline.exchange.engine import Engine
 from pipeline.exchange.orders import to_instant
-from pipeline.exchange.tape import EMPTY, Bars, Market, Tape
+from pipeline.exchange.tape import Market, Tape
 from tests.exchange.running import SESSIONS
 
 OPEN = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)

@@ -123,6 +123,47 @@ def test_market_data_answers_as_documented(exchange: RunningExchange, client: Cl
     client.call("GET", "/v2/stocks/bars", 400, params={"timeframe": "1Min"})
 
 
+def test_what_the_control_port_makes_true_is_told_as_documented(
+    exchange: RunningExchange, client: Client
+) -> None:
+    """Every kind of activity, corporate action, odd order, flag and clock."""
+    control = exchange.control()
+    control.advance(max(control.now(), OPEN + timedelta(minutes=5)))
+    control.trade("SPY", "buy", "3", price="600")
+    control.correct(price="601")
+    for change in (control.deposit, control.withdraw, control.fee, control.interest):
+        change("10.5")
+    control.dividend("SPY", "1.7732")
+    control.split("SPY", 2, 1)
+    control.advance(control.now() + timedelta(minutes=1))
+    control.split("SPY", 1, 8)
+    control.split("SPY", 3, 1, at=control.now() + timedelta(days=3))
+    control.change("activity", type="SPIN", symbol="SPY", qty="5", description="spin-off")
+    control.account(trading_blocked=True, status="ACCOUNT_UPDATED", buying_power="100")
+    control.asset("THIN", status="inactive", tradable=False)
+    control.clock(skew_seconds=-400, is_open=False)
+
+    kinds = ("FILL", "CSD", "CSW", "FEE", "INT", "DIV", "SPLIT", "SPIN")
+    for path in ("", *(f"/{kind}" for kind in kinds)):
+        assert client.call("GET", f"/v2/account/activities{path}")
+    actions = client.call("GET", "/v1/corporate-actions", params={"symbols": "SPY"})["corporate_actions"]
+    for path in ("/v2/account", "/v2/positions", "/v2/clock", "/v2/assets/THIN", "/v2/orders?status=all"):
+        client.call("GET", path.partition("?")[0], params={"status": "all"} if "?" in path else {})
+    control.account(reset=True)
+    control.asset("THIN", reset=True)
+    control.clock()
+    control.order(order("THIN", "5", type="limit", limit_price="2", client_order_id="odd"))
+    for status in ("suspended", "held", "calculated", "stopped", "done_for_day", "rejected"):
+        control.set_status("odd", status)
+        client.call("GET", "/v2/orders:by_client_order_id", params={"client_order_id": "odd"})
+
+    assert {kind: len(rows) for kind, rows in actions.items()} == {
+        "forward_splits": 2,
+        "reverse_splits": 1,
+        "cash_dividends": 1,
+    }
+
+
 REFUSED = [
     (order("SPY", "1", client_order_id="twice"), 422, 40010001, "client_order_id must be unique"),
     (order("NONE", "1"), 422, 42210000, 'asset "NONE" not found'),

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError
+from pipeline.exchange.bars import Bars
 from pipeline.exchange.config import ExchangeConfig, load_config
 from pipeline.exchange.host import Exchange, open_market
 from pipeline.exchange.orders import to_instant
 from pipeline.exchange.series import Span, bar_rows
 from pipeline.exchange.synthetic import SyntheticMarket
-from pipeline.exchange.tape import Bars, Tape
+from pipeline.exchange.tape import Tape
 from tests.exchange.openapi import data_file
 from tests.exchange.running import RECORDED_SESSIONS, SYMBOLS, a_config, write_config
 

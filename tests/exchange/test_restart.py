@@ -17,6 +17,7 @@ import requests
 
 from pipeline.errors import ConfigurationError, JournalCorrupt, UsageError
 from pipeline.exchange.config import load_config
+from pipeline.exchange.fault_rules import FaultRule
 from pipeline.exchange.host import Exchange
 from pipeline.exchange.orders import to_instant
 from pipeline.exchange.process import RunningExchange, attach, start
@@ -45,6 +46,21 @@ def trade(exchange: RunningExchange) -> None:
     requests.patch(settings, json={"suspend_trade": True}, headers=HEADERS, timeout=10)
 
 
+def meddle(exchange: RunningExchange) -> None:
+    """Change what is true, and let faults strike: some now, some still to come."""
+    control = exchange.control()
+    control.deposit("1234.56")
+    control.trade("THIN", "buy", 7)
+    control.split("SPY", 2, 1)
+    control.cancels("stuck", seconds=600)
+    control.order(market("QQQ", "1", type="limit", limit_price="5", client_order_id="stuck"))
+    control.cancel_order("stuck")
+    control.dividend("THIN", "0.10", at=OPEN + timedelta(hours=1))
+    control.add_fault(FaultRule(kind="status", path="/v2/account$", status=503, count=3, probability=0.5))
+    asked = [requests.get(f"{exchange.url}/v2/account", headers=HEADERS, timeout=10) for _ in range(20)]
+    assert [answer.status_code for answer in asked].count(503) == 3
+
+
 def answers(exchange: RunningExchange) -> list[str]:
     """Return what the exchange says of everything there is."""
     paths = (
@@ -56,12 +72,14 @@ def answers(exchange: RunningExchange) -> list[str]:
         "clock",
     )
     texts = [requests.get(f"{exchange.url}/v2/{path}", headers=HEADERS, timeout=10).text for path in paths]
-    return [*texts, json.dumps(exchange.control().log())]
+    control = exchange.control()
+    return [*texts, *(json.dumps(found) for found in (control.log(), control.changes(), control.faults()))]
 
 
 def test_a_killed_exchange_comes_back_as_it_was(tmp_path: Path) -> None:
-    """kill -9, start again: the same orders, money, positions, activities, log and time."""
+    """kill -9, start again: the same orders, money, positions, activities, log, time, changes and faults."""
     with running_exchange(tmp_path) as exchange:
+        meddle(exchange)
         trade(exchange)
         before = answers(exchange)
         os.kill(exchange.pid, signal.SIGKILL)

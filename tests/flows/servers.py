@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.servers import Child, free_port, healthy, prefect_environment, start_prefect, wait_healthy
+from pipeline.cli.loopback import free_port
+from pipeline.cli.servers import Child, healthy, prefect_environment, start_prefect, wait_healthy
 
 PREFECTS_OWN = (
     pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect"),

@@ -19,7 +19,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 NAMES = [deployment["entrypoint"].rsplit(".", 1)[1] for deployment in DEPLOYMENTS]
 
-ORDER_PATH = ("keep_limits", "send_intent", "close_tick", "resume", "stop")
+ORDER_PATH = (
+    "keep_limits",
+    "send_intent",
+    "close_tick",
+    "close_positions",
+    "recovery_step",
+    "resume",
+    "settle_stop",
+    "stop",
+)
 """Steps that send orders, or that nobody but recovery may repeat."""
 
 
@@ -77,8 +86,14 @@ def test_a_run_gets_a_path_and_neither_number_nor_secret(deployment: dict[str, A
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=NAMES)
 def test_runs_of_one_deployment_do_not_queue(deployment: dict[str, Any]) -> None:
-    """A tick that comes while one runs is cancelled; the lock that counts is ours all the same."""
-    assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    """A tick that comes while one runs is cancelled; the lock that counts is ours all the same.
+
+    A stop never is: the slot of one that was killed stays taken for minutes (FAULTS K6, F116).
+    """
+    limited = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    stop = "emergency-stop" in deployment["tags"]
+
+    assert deployment.get("concurrency_limit") == (None if stop else limited)
 
 
 @pytest.mark.parametrize("name", ORDER_PATH)

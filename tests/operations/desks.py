@@ -77,7 +77,8 @@ class Scripted:
 def _scripted(name: str, params: Mapping[str, object]) -> Strategy:
     words = str(params.get("script", "")).split(",")
     length = timedelta(minutes=int(str(params.get("minutes", 1))))
-    return Scripted(name, frozenset(word.strip() for word in words), length)
+    lookback = int(str(params.get("lookback", 1)))
+    return Scripted(name, frozenset(word.strip() for word in words), length, lookback)
 
 
 class Killed(BaseException):
@@ -91,6 +92,13 @@ class FaultyBroker:
         self._broker = broker
         self.fault: Callable[[str], None] = lambda _moment: None
         self.silent = False
+        self.silent_for: set[str] = set()
+
+    def cancel(self, order_id: str) -> None:
+        """Ask to cancel, unless the line is cut, for everything or for this order."""
+        if self.silent or order_id in self.silent_for:
+            raise BrokerUnavailable("rehearsal exchange", "the line is cut")
+        self._broker.cancel(order_id)
 
     def submit(self, intent: Intent) -> Order:
         """Send the order, unless the fault says otherwise before or after."""

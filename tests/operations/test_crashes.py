@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,17 +12,20 @@ from typing import Any
 
 import pytest
 
+from pipeline import failpoints
+from pipeline.adapters.duckdb_store.store import DuckStore
 from pipeline.adapters.journal import FileJournal
 from pipeline.domain.journal import Kind
 from pipeline.domain.orders import IntentState
 from pipeline.errors import BrokerUnavailable
+from pipeline.operations.projecting import project, wait_projected
 from pipeline.wiring import desks as composition
 from tasks.running import Summary
 from tests.operations.desks import Killed, Rehearsal, at, overlay, rehearsal
 
 SCRIPT = ", ".join(
     f"+SPY {hour}:{minute:02d}, -SPY {hour}:{minute + 3:02d}"
-    for hour in (15, 16, 17, 18)
+    for hour in (15, 16, 17, 18, 19)
     for minute in range(0, 60, 6)
 )
 
@@ -105,6 +109,22 @@ def is_killed(run: Callable[[], object]) -> bool:
     return False
 
 
+@contextmanager
+def armed(place: str) -> Iterator[None]:
+    """Have the process be killed the first time it comes by ``place``, within the block."""
+
+    def at_place(name: str) -> None:
+        if name == place:
+            failpoints.arm(None)
+            raise Killed(name)
+
+    failpoints.arm(at_place)
+    try:
+        yield
+    finally:
+        failpoints.arm(None)
+
+
 def unanswered(where: str) -> Callable[[str], None]:
     """Return a fault that takes the answer away: ``before`` the broker has the order, or ``after``."""
 
@@ -137,6 +157,82 @@ def test_killed_before_any_record_of_a_tick_and_run_again_it_sends_one_order(des
 
     assert cut > 8  # claim, verdict, intent, sending, acked, tick, snapshot, run, and once unharmed
     assert set(desk.received()) == set(desk.ledger.lives)
+
+
+PLACES = (
+    "after_lock",
+    "after_lease",
+    "before_recover",
+    "after_recover",
+    "after_look",
+    "after_decide",
+    "before_intent",
+    "after_intent",
+    "before_sending",
+    "after_sending",
+    "after_post",
+    "after_answer",
+    "after_tick",
+)
+"""Where a tick that buys may die, in the order in which it comes by."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_killed_at_any_place_and_again_during_recovery_the_order_is_sent_once(
+    round_: Round, place: str
+) -> None:
+    """The process dies there, its successor while it recovers; the third finds one order, or sends it."""
+    desk = round_.desk
+    with armed(place):
+        died = is_killed(partial(round_.minute, 0))
+    desk.restart()
+    with armed("in_recover"):
+        is_killed(partial(round_.minute, 0))
+    desk.restart()
+    round_.minute(0)
+    round_.minute(1)
+
+    assert died
+    assert (len(round_.received()), set(round_.received().values())) == (1, {1})
+    assert desk.life().state is IntentState.FILLED
+    assert desk.ledger.positions["SPY"].quantity == desk.life().intent.quantity
+
+
+@pytest.mark.parametrize("place", ["before_fill", "after_fill"])
+def test_killed_while_an_execution_is_booked_it_is_booked_once(round_: Round, place: str) -> None:
+    """The order is filled at 15:01; the process dies on either side of the record of it."""
+    round_.minute(0)
+    with armed(place):
+        assert is_killed(partial(round_.minute, 1))
+    round_.desk.restart()
+    round_.minute(2)
+
+    assert round_.desk.ledger.positions["SPY"].quantity == round_.desk.life().intent.quantity
+
+
+@pytest.mark.parametrize("place", ["before_project", "after_project"])
+def test_killed_while_the_store_follows_it_catches_up_to_the_journal(round_: Round, place: str) -> None:
+    """The order is acknowledged in the journal, the store does not know: the next projection closes the gap.
+
+    Row by row it is then what a rebuild from the journal gives.
+    """
+    round_.minute(0)
+    wait_projected(round_.desk.desk)
+    with armed(place):
+        assert is_killed(partial(project, round_.desk.desk))
+    round_.desk.restart()
+    behind = project(round_.desk.desk)
+
+    assert behind == 0
+    assert round_.desk.desk.store.projected() == round_.desk.ledger.seq
+    assert store_of(round_.desk).verify(round_.desk.records()).ok
+
+
+def store_of(desk: Rehearsal) -> DuckStore:
+    """Return the desk's store, as what it is."""
+    store = desk.desk.store
+    assert isinstance(store, DuckStore)
+    return store
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from pipeline.operations.emergency import flatten, halt
 from tasks.calling import directly
 from tests.operations.desks import Rehearsal, at, body_of, overlay, rehearsal
 
-THIN = {
+THIN: dict[str, Any] = {
     "data": {"symbols": ["SPY", "QQQ", "THIN"]},
     "portfolio": {"initial_capital": 1_000_000},
     "rehearsal": {
@@ -124,7 +125,7 @@ def test_reducing_refuses_entries_and_lets_exits_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("desk", [""], indirect=True)
 def test_a_silent_broker_climbs_the_ladder_and_its_answer_descends_it(desk: Rehearsal) -> None:
-    """Three unanswered checks in a row halt. One lost answer does not: the next pass is as before."""
+    """More than 300 s of silence halt. One lost answer does not: the next pass is as before."""
     desk.to(at("14:35"))
     desk.broker.silent = True
     with pytest.raises(BrokerUnavailable):
@@ -134,15 +135,18 @@ def test_a_silent_broker_climbs_the_ladder_and_its_answer_descends_it(desk: Rehe
     desk.monitor("14:35:30")
     recovered = (desk.ledger.failures, desk.ledger.silent_since)
     desk.broker.silent = True
-    for clock in ("14:36", "14:37", "14:38"):
+    seen = []
+    for clock in ("14:36", "14:37", "14:38", "14:41", "14:42"):
         desk.to(at(clock))
         with pytest.raises(BrokerUnavailable):
             desk.tick(clock)
+        seen.append(desk.ledger.state.state.name)
     desk.broker.silent = False
 
     assert once is TradingState.NORMAL
     assert recovered == (0, None)
-    assert desk.ledger.state.state is TradingState.HALTED
+    assert seen == ["NORMAL", "REDUCING", "REDUCING", "HALTED", "HALTED"]
+    assert desk.ledger.state.trigger == "broker_disconnection"
 
 
 @pytest.mark.parametrize("desk", ["+THIN 14:35"], indirect=True)

@@ -22,7 +22,7 @@ FLOWS = {path.stem.replace("_", "-") for path in (ROOT / "flows").glob("*.py") i
 ALERT_ROW = re.compile(r"^\| `(?P<event>\w+)` \| (?P<severity>[A-Z]+) \|", re.MULTILINE)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
-COMMAND = re.compile(r"(?:^|[`(] ?|\s{4})marketday (?P<words>[a-z][^`#\n|]*)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[`(] ?|\s{4})marketday (?P<words>[a-z][^`#\n|)]*)", re.MULTILINE)
 OPTION = re.compile(r"(?<=\s)--[a-z][a-z-]+")
 NOT_RAISED = "**not raised by this version**"
 LARGEST_PICTURE = 400_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -32,8 +32,11 @@ class CachedCalendar:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def load(self, exchange: str) -> SessionTable:
+    def load(self, exchange: str, closures: Collection[date] = ()) -> SessionTable:
         """Return the table of an exchange (ISO market identifier code), building it when there is none.
+
+        Args:
+            closures: days that are no session after all; they change the answer, not the file.
 
         Raises:
             ConfigurationError: an exchange that nobody knows, or a file that is not a session table.
@@ -42,7 +45,7 @@ class CachedCalendar:
         if not path.exists():
             refresh_calendar(self._directory, exchange)
         try:
-            return _table(json.loads(path.read_bytes()))
+            return _table(json.loads(path.read_bytes()), closures)
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError("calendar", str(path), f"{error!r}: {_REBUILD}") from error
 
@@ -112,13 +115,15 @@ def _utc(instant: Any) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _table(document: dict[str, Any]) -> SessionTable:
+def _table(document: dict[str, Any], closures: Collection[date]) -> SessionTable:
+    closed = {day.isoformat() for day in closures}
+    rows = document["sessions"]
     return SessionTable(
         exchange=document["exchange"],
         timezone=document["timezone"],
         first=date.fromisoformat(document["first"]),
         last=date.fromisoformat(document["last"]),
-        sessions=_Rows(document["sessions"]),
+        sessions=_Rows([row for row in rows if row[0] not in closed] if closed else rows),
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pipeline.errors import BrokerUnavailable, UsageError
-from pipeline.ports import Broker, Clock
+from pipeline.ports import Clock
 
 _LONGEST_NAP = 5.0
 _EXCHANGE = "the rehearsal exchange"
@@ -25,14 +27,33 @@ class SystemClock:
 
 
 class ExchangeClock:
-    """The broker's clock: in rehearsal, the exchange's virtual one. Every reading is a request."""
+    """The rehearsal exchange's virtual clock, as its control port tells it. Every reading is a request.
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    Not as the broker tells it: while the broker that the exchange plays is silent, time has to go on, or
+    nobody would notice for how long.
+
+    Args:
+        control_url: root of the control port, as in ``http://127.0.0.1:9001``.
+        timeout: seconds for one reading.
+    """
+
+    def __init__(self, control_url: str, timeout: float = 10.0) -> None:
+        parts = urlsplit(control_url)
+        self._host, self._port, self._timeout = parts.hostname or "", parts.port, timeout
 
     def now(self) -> datetime:
-        """Return the broker's current instant, UTC. Raises BrokerUnavailable."""
-        return self._broker.fetch_clock().now
+        """Return the exchange's current instant, UTC. Raises BrokerUnavailable."""
+        connection = HTTPConnection(self._host, self._port, timeout=self._timeout)
+        try:
+            connection.request("GET", "/clock")
+            told = json.loads(connection.getresponse().read())["now"]
+            return datetime.fromisoformat(told).astimezone(UTC)
+        except (HTTPException, OSError) as error:
+            raise BrokerUnavailable(_EXCHANGE, str(error) or type(error).__name__) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise BrokerUnavailable(_EXCHANGE, f"its clock cannot be read: {error}") from error
+        finally:
+            connection.close()
 
 
 class SleepingPacer:

@@ -72,6 +72,19 @@ class FileLock:
     def _opened(self, path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
+    def held(self) -> bool:
+        """Tell whether anybody holds it now, without taking it: its file keeps the holder's pid."""
+        if not self.path.exists():
+            return False
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def holder(self) -> str:
         """Return "process N" of the last holder, for messages."""
         text = self.path.read_text().strip() if self.path.exists() else ""

@@ -23,6 +23,7 @@ from pipeline.domain.guard import check_append
 from pipeline.domain.journal import GENESIS, Kind, Record, from_line, seal, to_line
 from pipeline.domain.ledger import Ledger
 from pipeline.errors import AppendRefused, IllegalTransition, JournalCorrupt
+from pipeline.failpoints import reach
 from pipeline.ports import Lock
 
 _HEAD_WIDTH = 160
@@ -62,6 +63,7 @@ class FileJournal:
 
     def append(self, kind: Kind, data: Mapping[str, Any], at: datetime) -> Record:
         """Write one record durably; see ``ports.JournalPort.append``. Raises TypeError for a float in it."""
+        reach("before_record")
         plain = encode(data)
         with self._exclusive() as files:
             check_append(self.ledger, kind, plain, self.epoch)

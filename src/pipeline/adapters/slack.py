@@ -22,6 +22,8 @@ FIELD_LENGTH = 400
 MAX_BLOCKS = 50
 _FIELDS_A_SECTION = 10
 _DEFAULT_RETRY_SECONDS = 1.0
+_LONGEST_RETRY_SECONDS = 300.0
+"""A channel that is asked to wait for a day is tried again all the same: alerts are not news."""
 
 _MARKS = {
     Severity.INFO: "▫",
@@ -184,6 +186,8 @@ def _refusal(
 def _retry_after(headers: Mapping[str, str]) -> float:
     lowered = {key.lower(): value for key, value in headers.items()}
     try:
-        return max(0.0, float(lowered.get("retry-after", _DEFAULT_RETRY_SECONDS)))
+        asked = float(lowered.get("retry-after", _DEFAULT_RETRY_SECONDS))
     except ValueError:
         return _DEFAULT_RETRY_SECONDS
+    # A comparison with NaN is false: it becomes the least.
+    return min(asked, _LONGEST_RETRY_SECONDS) if asked > 0 else 0.0

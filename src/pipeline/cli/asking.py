@@ -6,6 +6,7 @@ import typer
 
 from pipeline.cli.place import Place
 from pipeline.errors import UsageError
+from pipeline.operations.emergency import phrase
 
 
 def confirm(place: Place, verb: str) -> None:
@@ -16,14 +17,14 @@ def confirm(place: Place, verb: str) -> None:
     """
     if place.mode != "live":
         return
-    phrase = f"{verb} {place.account}"
+    wanted = phrase(verb, place.account)
     try:
         typed = str(
-            typer.prompt(f"LIVE: real money. Type “{phrase}” to go on", default="", show_default=False)
+            typer.prompt(f"LIVE: real money. Type “{wanted}” to go on", default="", show_default=False)
         )
     except typer.Abort:
         typed = ""
-    if typed.strip() != phrase:
+    if typed.strip() != wanted:
         raise UsageError(
-            f"not done, nothing was changed: with real money, {verb} wants “{phrase}” typed by a person"
+            f"not done, nothing was changed: with real money, {verb} wants “{wanted}” typed by a person"
         )

@@ -49,7 +49,7 @@ def check(
     except ConfigurationError as error:
         _print_errors(error, as_json)
         raise typer.Exit(Exit.USAGE) from error
-    findings = lint(settings)
+    findings = (*lint(settings), *_schedules(settings))
     if as_json:
         print_json({"errors": [], "findings": findings})
     else:
@@ -77,15 +77,26 @@ def show(files: Files, overrides: Overrides = None, phase: Phase = None, as_json
         typer.echo(f"#   {line}")
 
 
+def _schedules(settings: Settings) -> tuple[Finding, ...]:
+    """Look at the schedules as well: they belong to the desk although they stand in a file of their own."""
+    from pipeline.settings.lint_schedules import lint_schedules
+    from pipeline.wiring.spec import CHECKOUT
+
+    path = CHECKOUT / "prefect.yaml"
+    return lint_schedules(path, settings.data.market_hours.timezone) if path.exists() else ()
+
+
 def _limit_lines(limits: RiskLimits) -> Iterator[str]:
     """Yield each limit with its number: fractions in percent, money, seconds and counts as they are."""
-    plain = {"max_positions", "max_holding_days", "max_orders_per_session", "max_data_age_bars"}
+    plain = {"max_positions", "max_holding_days", "max_orders_per_session", "max_orders_per_minute"}
     for name, value in (*_fields(limits), *_fields(limits.ladder)):
         if value is None or isinstance(value, tuple):
             shown = "off" if value is None else " → ".join(f"{step // 10_000} %" for step in value)
         elif name == "max_position_money":
             shown = f"{value / 1_000_000:.2f}"
-        elif name in plain or name.endswith(("_seconds", "_minutes", "_failures")):
+        elif name == "max_order_quantity":
+            shown = f"{value / 1_000_000_000:g} shares"
+        elif name in plain or name.endswith(("_seconds", "_minutes", "_failures", "_bars")):
             shown = str(value)
         else:
             shown = f"{value / 10_000:g} %"

@@ -27,6 +27,9 @@ def demo(  # noqa: PLR0913 - a command's options are its parameters
         Path | None, typer.Option("--data", metavar="FILE", help="Bars to replay: CSV, Parquet.")
     ] = None,
     timeframe: Annotated[str, typer.Option("--timeframe", help="Length of a bar: 1m or 5m.")] = "1m",
+    faults: Annotated[
+        str | None, typer.Option("--faults", metavar="SCRIPT", help="What goes wrong: a file, or bad-day.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave Prefect's pages open at the end.")] = False,
     first: First = None,
     home: Home = None,
@@ -36,24 +39,32 @@ def demo(  # noqa: PLR0913 - a command's options are its parameters
 
     Stopped with Ctrl-C or killed, the same command continues the session where it stopped.
     """
-    from pipeline.cli.demo import HOME, demo_plan, run_demo
+    from pipeline.cli.demo import HOME, DemoPlan, demo_plan, run_demo
 
-    plan = demo_plan(days, seed, data, timeframe, first)
+    chosen = DemoPlan(days, seed, str(data) if data else None, timeframe, first or "", faults)
+    plan = demo_plan(chosen)
     run_demo(plan, (home or HOME).absolute(), port, keep, console())
 
 
-def up(
+def up(  # noqa: PLR0913 - a command's options are its parameters
     config: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE]…", help="Configuration, merged left to right.")
     ] = None,
     speed: Annotated[float, typer.Option("--speed", help="In rehearsal: virtual seconds per second.")] = 10.0,
+    accept: Annotated[
+        bool, typer.Option("--accept-changes", help="Trade this session with changed code or configuration.")
+    ] = False,
     first: First = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", metavar="PATH", help="The desk's folder; by default data/desk.")
+    ] = None,
     port: Port = None,
 ) -> None:
-    """Start a desk and keep it running until Ctrl-C: server, deployments, session process."""
-    from pipeline.cli.up import run_up
+    """Start a desk and keep it running until Ctrl-C: session process, server, deployments."""
+    from pipeline.cli.up import HOME, Wanted, run_up
 
-    run_up(tuple(config or ()), speed, port, _day(first), console())
+    wanted = Wanted(tuple(config or ()), (home or HOME).absolute(), speed, _day(first), port, accept)
+    run_up(wanted, console())
 
 
 def down(home: Home = None) -> None:

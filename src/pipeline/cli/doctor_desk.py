@@ -13,14 +13,17 @@ from pipeline.errors import BrokerUnavailable, ConfigurationError, MarketdayErro
 from pipeline.operations.procedures.finding import Finding, fail, ok, warn
 from pipeline.settings.models.root import Settings
 from pipeline.wiring.desks import open_desk, open_journal, open_store
+from pipeline.wiring.home import check_home
 from pipeline.wiring.offline import cached_calendar, wall_time
-from pipeline.wiring.spec import DESK_FILE, load_spec
+from pipeline.wiring.spec import CHECKOUT, DESK_FILE, load_spec
 
 _AHEAD = timedelta(days=30)
 
 
 def desk_checks(home: Path) -> Iterator[tuple[str, Finding]]:
     """Yield each check's name and finding. A check that fails never stops the next one."""
+    wrong = check_home(home)
+    yield "home", fail(" ".join(wrong)) if wrong else ok("local, private and writable")
     settings, finding = _configuration(home)
     yield "configuration", finding
     names = accounts(home)
@@ -30,6 +33,7 @@ def desk_checks(home: Path) -> Iterator[tuple[str, Finding]]:
     if names:
         yield "store", _store(home, names[0])
     if settings is not None:
+        yield "schedules", _schedules(settings)
         yield "calendar", _calendar(home, settings, _present(home, names))
         yield "broker", _broker(home)
 
@@ -50,6 +54,22 @@ def _configuration(home: Path) -> tuple[Settings | None, Finding]:
         first = f"{wrong[0].message}. {wrong[0].remedy}"
         return settings, warn(f"{count(len(wrong), 'remark')} of `config check`, first: {first}")
     return settings, ok("valid, nothing to remark")
+
+
+def _schedules(settings: Settings) -> Finding:
+    from pipeline.settings.lint_schedules import lint_schedules
+
+    zone = settings.data.market_hours.timezone
+    path = CHECKOUT / "prefect.yaml"
+    if not path.exists():
+        return warn("no prefect.yaml in the checkout: nothing is scheduled")
+    try:
+        wrong = lint_schedules(path, zone)
+    except ConfigurationError as error:
+        return fail(str(error))
+    if wrong:
+        return fail(f"{wrong[0].keys[0]}: {wrong[0].message}; {wrong[0].remedy}")
+    return ok(f"every schedule of prefect.yaml is in {zone}")
 
 
 def _journal(place: Place) -> Finding:

@@ -87,6 +87,8 @@ def _remedy(error: MarketdayError) -> str:
         return "`marketday status` says why; `marketday resume --reason …` when that is understood."
     if isinstance(error, AppendRefused) and error.code == "unreconciled":
         return "`marketday reconcile` shows what differs."
+    if isinstance(error, AppendRefused) and error.code == "unresolved":
+        return "It is looked up at every pass; `marketday orders` shows it. Resume when it is known."
     return ""
 
 

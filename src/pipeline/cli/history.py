@@ -12,7 +12,7 @@ from pipeline.cli.options import Account, Home, Json
 from pipeline.cli.output import console, print_json, table
 from pipeline.cli.place import Place, configured, find_place
 from pipeline.cli.status_lines import day_and_time
-from pipeline.domain.formatting import count, money, one_line, percent, signed_money, signed_percent
+from pipeline.domain.formatting import NONE, count, money, one_line, percent, signed_money, signed_percent
 from pipeline.domain.money import to_money
 from pipeline.wiring.desks import open_store
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pipeline.adapters.duckdb_store.store import DuckStore
 
 PNL = """
-SELECT session, start_equity, close_equity, deposits, pnl, pnl_ppm, realized, fees, turnover, fills,
-    max_drawdown_ppm
-FROM daily_pnl ORDER BY session DESC LIMIT ?
+SELECT d.session, start_equity, close_equity, d.deposits, pnl, pnl_ppm, d.realized, d.fees, turnover, fills,
+    max_drawdown_ppm, e.unrealized, e.external, e.dividends, e.interest, e.other, e.residual
+FROM daily_pnl AS d LEFT JOIN session_explained AS e ON e.session = d.session
+ORDER BY d.session DESC LIMIT ?
 """
 INCIDENTS = """
 SELECT occurred_at, session, kind, severity, subject, text FROM incidents ORDER BY seq DESC LIMIT ?
@@ -61,8 +62,10 @@ def pnl(
     cells = [_pnl_cells(row) for row in rows]
     if len(rows) > 1:
         cells.append(_sum_cells(rows))
-    out.print(table("SESSION >P&L >% >REALIZED >FEES >MAX_DD >FILLS >CLOSE", cells))
-    out.print("P&L is after fees and without deposits; realized is before fees")
+    out.print(table("SESSION >P&L >% >REALIZED >FEES >RESIDUAL >MAX_DD >FILLS >CLOSE", cells))
+    out.print(
+        "P&L is after fees and without deposits; realized is before fees; residual is what nothing explains"
+    )
 
 
 def _pnl_cells(row: Row) -> tuple[str, ...]:
@@ -72,6 +75,7 @@ def _pnl_cells(row: Row) -> tuple[str, ...]:
         signed_percent(int(row["pnl_ppm"] or 0)),
         signed_money(to_money(row["realized"])),
         money(to_money(row["fees"])),
+        NONE if row["residual"] is None else signed_money(to_money(row["residual"])),
         percent(-int(row["max_drawdown_ppm"] or 0)),
         f"{row['fills']:,}",
         money(to_money(row["close_equity"])),
@@ -80,11 +84,11 @@ def _pnl_cells(row: Row) -> tuple[str, ...]:
 
 def _sum_cells(rows: list[Row]) -> tuple[str, ...]:
     def total(name: str) -> int:
-        return to_money(sum((row[name] for row in rows), Decimal(0)))
+        return to_money(sum((row[name] or 0 for row in rows), Decimal(0)))
 
     fills, deepest = sum(row["fills"] for row in rows), max(int(row["max_drawdown_ppm"] or 0) for row in rows)
     profit = signed_money(total("pnl")), "", signed_money(total("realized")), money(total("fees"))
-    return "sum", *profit, percent(-deepest), f"{fills:,}", ""
+    return "sum", *profit, signed_money(total("residual")), percent(-deepest), f"{fills:,}", ""
 
 
 def _pnl_data(row: Row) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from pipeline.cli.servers import UI_PORT
+from pipeline.cli.loopback import UI_PORT
 from pipeline.operations.procedures.finding import Finding, fail, ok, warn
 from pipeline.operations.procedures.pre_market import MIN_FREE_BYTES
 

@@ -34,7 +34,16 @@ VERBS.update(
         "flatten": Verb("pipeline.cli.stopping:flatten", "Cancel all, sell all, then stop.", _ACT),
         "resume": Verb("pipeline.cli.resuming:resume", "Trade again, after five recovery steps.", _ACT),
         "veto": Verb("pipeline.cli.stopping:veto", "Give up an order that waits for review.", _ACT),
-        "reconcile": Verb("pipeline.cli.resuming:reconcile", "Compare the ledger with the broker.", _ACT),
+        "reconcile": Verb("pipeline.cli.books:reconcile", "Compare the ledger with the broker.", _ACT),
+        "adopt": Verb("pipeline.cli.books:adopt", "Make ours what somebody else traded in a symbol.", _ACT),
+        "balance": Verb("pipeline.cli.books:balance", "Set the ledger to what the broker holds.", _ACT),
+        "lock": Verb("pipeline.cli.books:lock", "Keep a symbol from being entered.", _ACT),
+        "unlock": Verb("pipeline.cli.books:unlock", "Let a locked symbol be entered again.", _ACT),
+        "accept": Verb("pipeline.cli.accepting:accept", "Accept what changed in mid-session.", _ACT),
+        "env": Verb("pipeline.cli.shell:env", "Shell lines that let `prefect` talk to the desk.", _KEEP),
+        "watchdog": Verb(
+            "pipeline.cli.watchdog:watchdog", "Watch a desk from outside; tell when nobody trades.", _LOOK
+        ),
         "config": Verb("pipeline.cli.config:app", "Check and show configurations.", _KEEP),
         "doctor": Verb("pipeline.cli.doctor:doctor", "Check this installation and its desk.", _KEEP),
         "store": Verb("pipeline.cli.storing:app", "Verify, rebuild and query the store.", _KEEP),

@@ -105,8 +105,12 @@ def every_place(home: Path | None) -> tuple[Place, ...]:
 
 
 def accounts(home: Path) -> tuple[str, ...]:
-    """Return the accounts with a journal in the home; no configuration is needed for that."""
-    return tuple(sorted(path.stem for path in journal_path(home, "any").parent.glob("*.jsonl")))
+    """Return the accounts with a journal in the home, or with the anchor of one that is gone.
+
+    No configuration is needed for that.
+    """
+    folder = journal_path(home, "any").parent
+    return tuple(sorted({path.stem for ending in ("*.jsonl", "*.head") for path in folder.glob(ending)}))
 
 
 def _preferred(home: Path, names: tuple[str, ...]) -> str:

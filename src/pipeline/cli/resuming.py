@@ -8,10 +8,8 @@ import typer
 
 from pipeline.cli.asking import confirm
 from pipeline.cli.exits import Exit
-from pipeline.cli.options import Account, Home, Json, Reason
-from pipeline.cli.output import console, print_json, table
+from pipeline.cli.options import Account, Home, Reason
 from pipeline.cli.place import desk_of, find_place, who
-from pipeline.domain.formatting import count
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,14 +47,14 @@ def _recover_and_resume(desk: Desk, reason: str) -> dict[str, Finding]:
     from pipeline.operations.emergency import resume as leave
     from pipeline.operations.passes import moment, urgent_pass
     from pipeline.operations.procedures.recovery import RECOVERY_STEPS
-    from pipeline.operations.procedures.registry import run_step
+    from pipeline.operations.procedures.registry import run_recovery_step
     from pipeline.operations.projecting import project
     from pipeline.operations.telling import tell
 
     findings: dict[str, Finding] = {}
     with urgent_pass(desk, "resume-trading", DRIVER) as run:
         for name in RECOVERY_STEPS:
-            findings[name] = run_step(desk, run, name)
+            findings[name] = run_recovery_step(desk, run, name)
             run.summary[name] = findings[name].outcome
             typer.echo(f"{_WORDS[findings[name].outcome]:<8} {name}: {findings[name].evidence}")
         if all(finding.outcome != "fail" for finding in findings.values()):
@@ -64,34 +62,3 @@ def _recover_and_resume(desk: Desk, reason: str) -> dict[str, Finding]:
         tell(desk)
     project(desk)
     return findings
-
-
-def reconcile(home: Home = None, account: Account = None, as_json: Json = False) -> None:
-    """Compare orders, fills, positions and cash with the broker. A difference halts trading and exits 1."""
-    from pipeline.operations.passes import moment, urgent_pass
-    from pipeline.operations.projecting import project
-    from pipeline.operations.reconciliation import reconcile as compare
-    from pipeline.operations.telling import tell
-
-    place = find_place(home, account)
-    desk = desk_of(place)
-    with urgent_pass(desk, "reconcile", DRIVER) as run:
-        found = compare(desk, DRIVER, moment(desk, run))
-        run.summary["discrepancies"] = len(found)
-        tell(desk)
-    project(desk)
-    if as_json:
-        print_json({"clean": not found, "discrepancies": found})
-    elif found:
-        rows = [(one.kind, one.symbol or "–", one.ledger, one.broker, one.detail) for one in found]
-        out = console()
-        out.print(
-            f"{place.badge} · {count(len(found), 'difference')}: trading is halted, the symbols are locked"
-        )
-        out.print(table("KIND SYMBOL >LEDGER >BROKER *WHAT", rows))
-    else:
-        ledger = desk.journal.read()
-        holds, open_now = count(len(ledger.positions), "position"), count(len(ledger.open_lives), "order")
-        typer.echo(f"{place.badge} · ledger equals broker: {holds}, {open_now} open, cash to the cent")
-    if found:
-        raise typer.Exit(Exit.FAILED)

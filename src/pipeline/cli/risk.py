@@ -136,8 +136,9 @@ def _silence(view: View, ladder: Ladder) -> Iterator[Row]:
     reducing, halted = ladder.reducing_silence_seconds, ladder.halted_silence_seconds
     yield Row("broker silent", silent, reducing, "seconds", "REDUCING: exits only")
     yield Row("broker silent", silent, halted, "seconds", "HALTED")
-    failures = view.ledger.failures
-    yield Row("broker failures", failures, ladder.halted_connectivity_failures, "count", "HALTED")
+    if ladder.halted_connectivity_failures:
+        failures = view.ledger.failures
+        yield Row("broker failures", failures, ladder.halted_connectivity_failures, "count", "HALTED")
 
 
 def _cells(row: Row) -> tuple[str | Text, ...]:

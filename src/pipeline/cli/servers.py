@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,50 +15,24 @@ from pathlib import Path
 
 import certifi
 
-from pipeline.errors import StoreUnavailable, UsageError
+from pipeline.cli.access import access_environment
+from pipeline.cli.leash import die_with_parent
+from pipeline.cli.loopback import HOST
+from pipeline.errors import StoreUnavailable
 from pipeline.settings.layers import process_environment
 
-HOST = "127.0.0.1"
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-UI_PORT = 4200
 _START_SECONDS = 90.0
-_PR_SET_PDEATHSIG = 1
-
-
-def free_port(wanted: int = 0) -> int:
-    """Return ``wanted`` when it is free, any free port when it is 0.
-
-    Raises:
-        UsageError: the wanted port is in use.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-        except OSError as error:
-            remedy = "choose another with --port, or leave it out to take any free one"
-            raise UsageError(f"port {wanted} is in use: {remedy}") from error
-        return int(probe.getsockname()[1])
-
-
-def ui_port(wanted: int | None) -> int:
-    """Return the port asked for, else Prefect's usual one when it is free, else any."""
-    if wanted is not None:
-        return free_port(wanted)
-    try:
-        return free_port(UI_PORT)
-    except UsageError:
-        return free_port()
 
 
 def prefect_environment(home: Path, port: int) -> dict[str, str]:
-    """Return the settings without which Prefect is slow, talks to strangers, or finds another server.
+    """Return the settings without which Prefect is slow, obeys strangers, or finds another server.
 
     Measured: with SQLite and default settings a flow run takes 2 s and now and then 64; with the
     recorder's batches and one connection 0.1 s.
     """
     url = f"http://{HOST}:{port}"
-    return {
+    return access_environment(home, url) | {
         "PREFECT_API_SSL_CERT_FILE": str(_one_root(home)),
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"{url}/api",
@@ -75,6 +47,9 @@ def prefect_environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "1",
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
+        # In memory they die with the server, and what they held stays taken for ever (FAULTS K6).
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # results are not kept; who keeps one loads no code
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_CLIENT_MAX_RETRIES": "1",  # a server that died must not hold up the end of a session
@@ -132,17 +107,13 @@ def spawn(name: str, command: list[str], home: Path, environment: Mapping[str, s
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**process_environment(), **environment},
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            preexec_fn=_own_group,  # noqa: PLW1509
         )
     return Child(name, process)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends, kill -9 included.
-
-    With SIGKILL: a Prefect worker that is asked politely waits for its server, for minutes.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _own_group() -> None:
+    die_with_parent()
     os.setpgid(0, 0)  # a Ctrl-C in the terminal is for the parent, who ends us in order
 
 

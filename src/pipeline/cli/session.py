@@ -17,14 +17,18 @@ from typing import Any
 
 from prefect import tags
 
+from pipeline.cli.operator import Operator
 from pipeline.domain.alert_catalogue import alert
 from pipeline.domain.timetable import RANK
+from pipeline.domain.trading_state import Trigger
 from pipeline.errors import MarketdayError
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
-from pipeline.operations.emergency import halt
+from pipeline.operations.hints import Hints, StreamWatch
+from pipeline.operations.stopping import stop
 from pipeline.operations.telling import tell
-from pipeline.wiring.desks import open_desk, open_pacer
+from pipeline.ports import Pacer
+from pipeline.wiring.desks import open_desk, open_pacer, open_updates
 from tasks.calling import directly
 from tasks.running import WATCHES, Summary, Watch
 
@@ -35,6 +39,9 @@ BEGIN_SECONDS = 3.0
 """How long after its instant a Prefect run may take to begin before its body is run without it."""
 _SETTLE_SECONDS = 0.5
 _FAREWELL_SECONDS = 15.0
+_STREAM_GRACE, _STREAM_PATIENCE = 30.0, 60.0
+"""Real seconds: how much later than asking an update may come, and how long the stream may be down."""
+_MOVED_GRACE = 2.0
 
 Told = Callable[[str, datetime, Summary], None]
 
@@ -65,12 +72,14 @@ class Driver:
         reachable: asks whether Prefect answers; quick.
         told: hears of every run and what it did.
         speed: of a rehearsal's clock when it runs by itself.
+        operator: in a rehearsal with a fault script, who does what it has a person do.
     """
 
     config: Path
     reachable: Callable[[], bool]
     told: Told
     speed: float | None = None
+    operator: Operator | None = None
     degraded: bool = False
     late: set[asyncio.Future[Any]] = field(default_factory=set)
 
@@ -80,11 +89,36 @@ class Driver:
         if desk.journal.read().session != desk.sessions.at_or_after(day).day:
             await pacer.wait_until(self.planned_at(day))
             await self.run(PLAN, self.planned_at(day))
+        hints = self._listen(desk)
+        try:
+            await self._carry_out(desk, pacer, hints)
+        finally:
+            if hints is not None:
+                hints.stop()
+
+    async def _carry_out(self, desk: Desk, pacer: Pacer, hints: Hints | None) -> None:
         for name, instant in desk.journal.read().planned:
             if desk.journal.read().runs.get((name, instant)) in ("completed", "skipped"):
                 continue
-            await pacer.wait_until(instant)
+            if self.operator is not None:
+                async for act in self.operator.until(instant):
+                    await pacer.wait_until(act)
+            await (hints.until(desk, pacer, instant) if hints else pacer.wait_until(instant))
             await self.run(name, instant)
+            if hints:
+                hints.judge(desk)
+
+    def _listen(self, desk: Desk) -> Hints | None:
+        """Begin to listen to the broker's updates, where it has such."""
+        updates = open_updates(self.config)
+        if updates is None:
+            return None
+        # A rehearsal whose clock is moved has no time to hurry in, and minutes of it pass in no time.
+        flows = not desk.virtual or self.speed is not None
+        grace, patience = (_STREAM_GRACE, _STREAM_PATIENCE) if flows else (_MOVED_GRACE, float("inf"))
+        hints = Hints(updates, flows, StreamWatch(updates, grace, patience))
+        hints.start(desk)
+        return hints
 
     def planned_at(self, day: date) -> datetime:
         """Return the instant at which the session of ``day`` is planned."""
@@ -103,7 +137,7 @@ class Driver:
         elif isinstance(outcome, BaseException):
             reason = f"system error in {name}: {type(outcome).__name__}: {outcome}"
             log.error(reason, exc_info=outcome)
-            halt(desk.journal, reason, "session driver", desk.clock.now())
+            stop(desk, Trigger.SYSTEM_ERROR, reason, "session driver", desk.clock.now())
             tell(desk)
             self.told(name, instant, {"failed": reason})
         else:

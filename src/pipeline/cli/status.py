@@ -23,6 +23,7 @@ from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import fraction_decimal, money_decimal, price_decimal, qty_decimal
 from pipeline.domain.orders import OrderLife
 from pipeline.domain.risk import RiskLimits
+from pipeline.domain.stops import unconfirmed
 from pipeline.settings.effective import risk_limits, timeframe
 from pipeline.wiring.offline import cached_calendar
 
@@ -184,7 +185,13 @@ def as_data(view: View) -> dict[str, Any]:
         "account": place.account,
         "home": place.home,
         "at": view.now,
-        "state": {"name": state.state.name, "reason": state.reason, "by": state.by, "since": state.at},
+        "state": {
+            "name": state.state.name,
+            "reason": state.reason,
+            "by": state.by,
+            "since": state.at,
+            "cancels_unconfirmed": len(unconfirmed(ledger.open_lives, state)),
+        },
         "entries": {"go": ledger.go, "enabled": ledger.entries_enabled, "size": _size(view)},
         "session": view.hours,
         "account_numbers": None if view.numbers is None else _numbers_data(view.numbers),

@@ -25,6 +25,7 @@ from pipeline.domain.formatting import (
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import Intent
 from pipeline.domain.risk import RiskLimits
+from pipeline.domain.stops import unconfirmed
 from pipeline.domain.trading_state import TradingState
 
 _MEANING = {
@@ -140,7 +141,10 @@ def _reconciled_text(ledger: Ledger, zone: str) -> str:
 
 
 def trouble_lines(ledger: Ledger, now: datetime, zone: str) -> Iterator[str]:
-    """Yield what waits for a person: held intents, orders in doubt, locks."""
+    """Yield what waits for a person: unconfirmed cancels, held intents, orders in doubt, locks."""
+    for life in unconfirmed(ledger.open_lives, ledger.state):
+        asked = "asked for at every pass" if life.cancel_requested else "not asked for yet"
+        yield f"CANCEL UNCONFIRMED {order_text(life.intent)}: it may still be executed; {asked}"
     for life in held_for_review(ledger):
         release = life.intent.release_at or now
         left = max(0.0, (release - now).total_seconds())

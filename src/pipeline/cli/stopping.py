@@ -18,8 +18,7 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.orders import IntentState, OrderLife
 from pipeline.errors import AppendRefused, LockBusy, MarketdayError, UsageError
 from pipeline.operations import emergency
-from pipeline.operations.alerting import raise_alert
-from pipeline.operations.telling import alerts_of
+from pipeline.operations.stopping import Action
 
 if TYPE_CHECKING:
     from pipeline.operations.desk import Desk
@@ -36,7 +35,8 @@ def halt(
 ) -> None:
     """Stop every account of the folder: nothing new is sent until `resume`. Orders open now are cancelled.
 
-    It works with the broker, the store and Prefect down. What is held stays held: `flatten` sells it.
+    It works with the broker, the store and Prefect down. What is held stays held: `flatten` sells it. While
+    everything is being sold, it stops the selling.
     """
     _require(reason)
     codes = [_halt_one(place, reason, cancel) for place in every_place(home)]
@@ -55,26 +55,32 @@ def _halt_one(place: Place, reason: str, cancel: bool) -> int:
         return _not_stopped(place, disk_sentence(error), Exit.UNREACHABLE)
     _tell_persisted(place, fresh)
     _veto_held(place, f"halted: {reason}")
-    code = _stop_orders(place, reason, cancel)
-    _tell_people(place, before)
+    code, cancelled = _stop_orders(place, cancel)
+    halted = Action("halt_all_new_orders", "nothing new is sent from that record on")
+    _log(place, before, fresh, (halted, cancelled))
     return code
 
 
-def _tell_people(place: Place, since: int) -> None:
-    """Journal the alerts of what was just journalled: whoever delivers alerts finds them there."""
-    for found in alerts_of(place.journal.records(since), place.journal.read(), place.badge):
-        raise_alert(place.journal, found)
+def _log(place: Place, since: int, fresh: bool, done: tuple[Action, ...]) -> None:
+    """Journal alerts and actions of a stop that is new; one that is repeated leaves no more behind."""
+    if fresh:
+        emergency.log_kill(place.journal, place.badge, since, done, written_time(place))
 
 
-def _stop_orders(place: Place, reason: str, cancel: bool) -> int:
+def _stop_orders(place: Place, cancel: bool) -> tuple[int, Action]:
     waiting = live_at_broker(place.journal.read())
     if not waiting:
         typer.echo("no order is open at the broker")
-        return Exit.FINE
+        return Exit.FINE, _cancelled("no order was open at the broker")
     if not cancel:
-        typer.echo(f"{count(len(waiting), 'order')} stay open at the broker, as --no-cancel asks")
-        return Exit.FINE
-    return _cancel(place, reason)
+        text = f"{count(len(waiting), 'order')} left to the next pass, as --no-cancel asks"
+        typer.echo(text)
+        return Exit.FINE, _cancelled(text, "warn")
+    return _cancel(place)
+
+
+def _cancelled(text: str, outcome: str = "ok") -> Action:
+    return Action("cancel_pending_orders", text, outcome)
 
 
 def _not_stopped(place: Place, why: str, code: int) -> int:
@@ -88,7 +94,8 @@ def _not_stopped(place: Place, why: str, code: int) -> int:
 def _tell_persisted(place: Place, fresh: bool) -> None:
     ledger = place.journal.read()
     state = ledger.state
-    said = f"persisted as record {ledger.seq} of the journal"
+    kept = "; the selling is stopped, what is held stays held" if state.keep else ""
+    said = f"persisted as record {ledger.seq} of the journal{kept}"
     if not fresh:
         said = f"it was already, by {state.by}: {state.reason}"
     typer.echo(f"{place.badge} · {place.account} · {state.state.name}: {said}")
@@ -111,23 +118,22 @@ def _give_up(place: Place, life: OrderLife, reason: str) -> None:
     place.journal.append(Kind.VETOED, {"intent_id": life.intent.id, "reason": reason}, written_time(place))
 
 
-def _cancel(place: Place, reason: str) -> int:
+def _cancel(place: Place) -> tuple[int, Action]:
     """Ask the broker to cancel; the stop stands whatever it answers."""
     try:
         desk = desk_of(place)  # only now is the broker's SDK imported
-        asked, failed = emergency.cancel_open(desk, reason, desk.clock.now())
+        done, action = emergency.cancel_pending(desk, desk.clock.now())
         left = _still_open(desk)
     except MarketdayError as error:
         left = len(live_at_broker(place.journal.read()))
         _tell_unconfirmed(left, sentence(error))
-        return exit_code(error)
-    typer.echo(
-        f"{count(asked + failed, 'cancel')} asked for, {asked + failed - left} confirmed by the broker"
-    )
+        return exit_code(error), _cancelled(f"{count(left, 'cancel')} UNCONFIRMED: {error}", "warn")
+    asked = done.asked + done.failed
+    typer.echo(f"{count(asked, 'cancel')} asked for, {asked - left} confirmed by the broker")
     if left:
         _tell_unconfirmed(left, "the broker did not confirm yet.")
-        return Exit.UNREACHABLE
-    return Exit.FINE
+        return Exit.UNREACHABLE, _cancelled(f"{count(left, 'cancel')} UNCONFIRMED", "warn")
+    return Exit.FINE, action
 
 
 def _still_open(desk: Desk) -> int:
@@ -162,15 +168,19 @@ def flatten(reason: Reason = "", home: Home = None, account: Account = None) -> 
     fresh = emergency.flatten(place.journal, reason, who(), written_time(place))
     _tell_persisted(place, fresh)
     _veto_held(place, f"flatten: {reason}")
-    _tell_people(place, before)
     ledger = place.journal.read()
     if not ledger.positions and not live_at_broker(ledger):
-        typer.echo("nothing is held and no order is open; the next pass turns this into HALTED")
-        return
-    _close_now(place)
+        text = "nothing is held and no order is open; the next pass turns this into HALTED"
+        typer.echo(text)
+        code, closed = int(Exit.FINE), Action("close_all_positions", text)
+    else:
+        code, closed = _close_now(place)
+    _log(place, before, fresh, (Action("halt_all_new_orders", "only what sells is sent"), closed))
+    if code:
+        raise typer.Exit(code)
 
 
-def _close_now(place: Place) -> None:
+def _close_now(place: Place) -> tuple[int, Action]:
     from pipeline.operations.liquidating import liquidate
     from pipeline.operations.passes import urgent_pass
 
@@ -179,14 +189,15 @@ def _close_now(place: Place) -> None:
         with urgent_pass(desk, "emergency-stop", "command line") as run:
             done = liquidate(desk, run)
     except LockBusy:
-        typer.echo("the running session holds the account: its next pass cancels and sells")
-        return
+        text = "the running session holds the account: its next pass cancels and sells"
+        typer.echo(text)
+        return Exit.FINE, Action("close_all_positions", text)
     except MarketdayError as error:
         complain(
             f"it is persisted, but NOTHING IS SOLD YET: {sentence(error)} A running session tries again at "
             "every pass; otherwise run this command again, or close the positions on the broker's page."
         )
-        raise typer.Exit(exit_code(error)) from error
+        return exit_code(error), Action("close_all_positions", f"nothing is sold yet: {error}", "warn")
     typer.echo(
         f"{count(done.cancelled, 'order')} cancelled, {done.sent} of {count(done.wanted, 'exit')} sent"
     )
@@ -194,6 +205,7 @@ def _close_now(place: Place) -> None:
         typer.echo("flat: nothing is held any more")
     else:
         typer.echo("not flat yet: later passes go on until it is; watch `marketday status --watch`")
+    return Exit.FINE, done.action
 
 
 def veto(

@@ -14,17 +14,32 @@ from pipeline.cli.exits import Exit
 from pipeline.cli.history import caught_up_store
 from pipeline.cli.options import Account, Home, Json
 from pipeline.cli.output import console, print_json, table
-from pipeline.cli.place import find_place
+from pipeline.cli.place import Place, find_place
 from pipeline.domain.formatting import NONE, count, one_line
+from pipeline.errors import JournalCorrupt, UsageError
 from pipeline.wiring.desks import open_store
+
+_SHORTEST_HEAD = 16
 
 app = typer.Typer(help="Verify, rebuild and query the store.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()
-def verify(home: Home = None, account: Account = None, as_json: Json = False) -> None:
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head", metavar="HASH", help="As the daily report told it: it must be in the journal."
+        ),
+    ] = None,
+    home: Home = None,
+    account: Account = None,
+    as_json: Json = False,
+) -> None:
     """Check the journal's chain, then that the store holds exactly what it says. A difference exits 1."""
     place = find_place(home, account)
+    if head is not None:
+        _check_head(place, head)
     found = open_store(place.home).verify(place.journal.records())
     if as_json:
         print_json({"ok": found.ok, "records": found.records, "differences": found.differences})
@@ -37,6 +52,21 @@ def verify(home: Home = None, account: Account = None, as_json: Json = False) ->
         typer.echo("`marketday store rebuild` makes it anew from the journal; nothing is lost by that")
     if not found.ok:
         raise typer.Exit(Exit.FAILED)
+
+
+def _check_head(place: Place, head: str) -> None:
+    """Look for a record that was told outside this machine: an older copy of the journal lacks it."""
+    if len(head) < _SHORTEST_HEAD:
+        raise UsageError(f"--head {head}: give at least {_SHORTEST_HEAD} of its 64 characters")
+    records = place.journal.records()
+    found = next((record for record in records if record.hash.startswith(head.lower())), None)
+    if found is None:
+        raise JournalCorrupt(
+            str(place.journal.path),
+            len(records),
+            f"no record has the head {head}: this is an older copy, or another journal",
+        )
+    typer.echo(f"{place.badge} · record {found.seq:,} of {len(records):,} has that head", err=True)
 
 
 @app.command()

@@ -9,6 +9,8 @@ from pipeline.domain.alerts import Alert, Severity
 from pipeline.domain.formatting import shortened
 
 TITLE_LENGTH = 150
+TEXT_LENGTH = 2_000
+FIELD_LENGTH = 400
 MAX_FIELDS = 10
 
 
@@ -55,6 +57,12 @@ _ENTRIES = (
         "Decide whether to go on: `marketday flatten --reason …` or wait for the exits.",
     ),
     Entry(
+        "store_behind",
+        Severity.WARNING,
+        "The store lags behind the journal",
+        "End whoever has marketday.duckdb open; `marketday store verify` when it has caught up.",
+    ),
+    Entry(
         "exposure_warning",
         Severity.WARNING,
         "Exposure is near its limit",
@@ -97,16 +105,134 @@ _ENTRIES = (
         "Nothing: what remained of it is being cancelled.",
     ),
     Entry(
+        "late_order",
+        Severity.CRITICAL,
+        "A lost order for {subject} has arrived",
+        "Watch that it ends: `marketday orders`. What it executed is ours, and its stop is watched.",
+    ),
+    Entry(
+        "cancel_stuck",
+        Severity.WARNING,
+        "The cancel for {subject} is not confirmed",
+        "Nothing at once: it is asked again at every pass. If it lasts, cancel it on the broker's page.",
+    ),
+    Entry(
+        "fills_unreadable",
+        Severity.CRITICAL,
+        "Executions cannot be read",
+        "Positions may have moved: compare `marketday positions` with the broker's page.",
+    ),
+    Entry(
+        "version_changed",
+        Severity.CRITICAL,
+        "Code or configuration changed in mid-session",
+        "Its runs do nothing: put the old ones back, or `marketday accept --reason …` when it is meant.",
+    ),
+    Entry(
+        "runs_late",
+        Severity.WARNING,
+        "Runs came too late and did nothing",
+        "Look for a worker or a machine that was down; what is due now runs on time.",
+    ),
+    Entry(
         "reconciliation_break",
         Severity.CRITICAL,
         "Ledger and broker disagree on {subject}",
         "Compare `marketday positions` with the broker's page, then `marketday reconcile`.",
     ),
     Entry(
+        "external_trade",
+        Severity.WARNING,
+        "Somebody else traded {subject}",
+        "If it was you: `marketday adopt SYMBOL --reason …`. If not, change the broker's password first.",
+    ),
+    Entry(
+        "external_order",
+        Severity.WARNING,
+        "Somebody else's order for {subject} is open",
+        "Nothing at once: it counts in the exposure and its symbol is locked until it ends.",
+    ),
+    Entry(
+        "trade_busted",
+        Severity.CRITICAL,
+        "The broker took back an execution in {subject}",
+        "Compare `marketday trades` with the broker's confirmation; profit and loss were restated.",
+    ),
+    Entry(
+        "split_booked", Severity.NOTICE, "{subject} was split", "Nothing: position, entry and stop follow it."
+    ),
+    Entry(
+        "corporate_action",
+        Severity.CRITICAL,
+        "{subject}: a corporate action needs a person",
+        "Read the activity; `marketday balance SYMBOL --reason …` for each symbol it names, then unlock.",
+    ),
+    Entry("books_adopted", Severity.NOTICE, "{subject} was adopted", "Nothing: its exits are watched now."),
+    Entry(
+        "books_balanced",
+        Severity.WARNING,
+        "The ledger of {subject} was balanced by hand",
+        "Find out what had moved: the residual stands in the report.",
+    ),
+    Entry(
+        "owner_money",
+        Severity.NOTICE,
+        "{subject} of the owner's money",
+        "Nothing: it is no profit and no loss.",
+    ),
+    Entry(
+        "pnl_residual",
+        Severity.WARNING,
+        "Part of the profit or loss is unexplained",
+        "Compare `marketday pnl` with the account's activities at the broker.",
+    ),
+    Entry(
         "trading_halted",
         Severity.CRITICAL,
         "Trading is halted",
         "Nothing new is sent. Read the reason; `marketday resume --reason …` when it is cleared.",
+    ),
+    Entry(
+        "cancel_unconfirmed",
+        Severity.CRITICAL,
+        "Trading is stopped, cancels are UNCONFIRMED",
+        "Look at the broker's page and cancel there what is still open; `marketday orders` shows it.",
+    ),
+    Entry(
+        "ready_to_resume",
+        Severity.NOTICE,
+        "Ready to resume: every recovery step passes",
+        "Look at why it stopped, then `marketday resume --reason …`. Nothing resumes by itself.",
+    ),
+    Entry(
+        "recovery_failed",
+        Severity.WARNING,
+        "Recovery step {subject} fails",
+        "Repair what the sentence names; the steps are tried again by themselves.",
+    ),
+    Entry(
+        "no_tick",
+        Severity.CRITICAL,
+        "No tick while the session is open",
+        "Nobody decides and nobody watches stops: `marketday status`, the session's log, then start it again.",
+    ),
+    Entry(
+        "session_died",
+        Severity.CRITICAL,
+        "The session process is gone",
+        "Start it again: `marketday up`. Positions at the broker have nobody until then.",
+    ),
+    Entry(
+        "journal_unreadable",
+        Severity.CRITICAL,
+        "The journal cannot be read",
+        "Nothing trades. End the session process, look at the broker's page, then read “The journal refuses”.",
+    ),
+    Entry(
+        "positions_unwatched",
+        Severity.CRITICAL,
+        "Positions are held and nobody is trading",
+        "Their stops are watched by nobody: start the desk, or close them on the broker's page.",
     ),
     Entry("trading_resumed", Severity.NOTICE, "Trading is resumed", "Watch size grow over sessions."),
     Entry(
@@ -127,6 +253,12 @@ _ENTRIES = (
         Severity.CRITICAL,
         "{subject} does not answer",
         "Check the broker's status page; be ready to trade by telephone if positions must go.",
+    ),
+    Entry(
+        "stream_silent",
+        Severity.WARNING,
+        "Order updates from {subject} are silent",
+        "Nothing at once: orders are asked for at every pass. Check the key and the broker's status page.",
     ),
     Entry("broker_back", Severity.NOTICE, "{subject} answers again", "Nothing: the ledger was reconciled."),
     Entry(
@@ -161,6 +293,24 @@ _ENTRIES = (
         "Nothing at once: no entries in it. Check the data feed when it lasts.",
     ),
     Entry(
+        "data_quality",
+        Severity.WARNING,
+        "Data of {subject} cannot be trusted",
+        "Nothing at once: no entries in it until its data is good again. Compare it with another source.",
+    ),
+    Entry(
+        "clock_skew",
+        Severity.CRITICAL,
+        "The clock is wrong",
+        "Set this machine's clock (NTP): `timedatectl`. Entries go on by themselves once it is right.",
+    ),
+    Entry(
+        "calendar_disagrees",
+        Severity.CRITICAL,
+        "Broker and calendar of {subject} disagree",
+        "Read the exchange's notices; name a closed day in data.market_hours.closures, refresh the calendar.",
+    ),
+    Entry(
         "intent_held",
         Severity.NOTICE,
         "{subject} waits for review",
@@ -184,10 +334,15 @@ def alert(
         mode: "SIM", "PAPER" or "LIVE".
         fields: name and value with its limit; only the first ten are kept.
 
+    Texts longer than people read are cut.
+
     Raises:
         KeyError: an event that is not in the catalogue.
     """
     entry = CATALOGUE[event]
     title = shortened(entry.title.format(subject=subject).strip(), TITLE_LENGTH)
-    key = f"{event}|{subject}|{at.isoformat()}"
-    return Alert(key, event, entry.severity, title, sentence, at, mode, fields[:MAX_FIELDS])
+    key = f"{event}|{shortened(subject, TITLE_LENGTH)}|{at.isoformat()}"
+    # What a broker says may have any length; the journal keeps this for good.
+    text = shortened(sentence, TEXT_LENGTH)
+    kept = tuple((shortened(name, 80), shortened(value, FIELD_LENGTH)) for name, value in fields[:MAX_FIELDS])
+    return Alert(key, event, entry.severity, title, text, at, mode, kept)

@@ -68,7 +68,8 @@ def decide(
 def exits(view: View, signals: Iterable[Signal], limits: RiskLimits) -> Iterator[Proposal]:
     """Yield at most one exit for each position that has none at the broker, in symbol order.
 
-    A stop, flatten or liquidation does not wait for a signal exit that is held for review.
+    A stop, flatten or liquidation does not wait for a signal exit that is held for review. What follows
+    from a price waits for a second word about a jump: the next bar, or the quote of the next monitor pass.
 
     None at or after the close: the order would wait for the next open.
     """
@@ -93,7 +94,7 @@ def exits(view: View, signals: Iterable[Signal], limits: RiskLimits) -> Iterator
                 purpose=purpose,
                 price=view.prices.get(symbol, held.average_price),
                 reason=reason,
-                quantity=abs(held.quantity),
+                quantity=view.excess[symbol] if purpose is Purpose.REDUCTION else abs(held.quantity),
             )
 
 
@@ -102,9 +103,11 @@ def _why_exit(
 ) -> tuple[Purpose, str, str] | None:
     if view.state is TradingState.LIQUIDATING:
         return Purpose.LIQUIDATION, "risk", "liquidating"
+    if view.excess.get(held.symbol):
+        return Purpose.REDUCTION, "risk", "an automatic stop makes positions smaller"
     if view.seconds_to_close <= limits.flatten_minutes * 60:
         return Purpose.FLATTEN, "risk", f"flat {limits.flatten_minutes} minutes before the close"
-    price = view.prices.get(held.symbol)
+    price = _believed(held.symbol, view, limits)
     if price is not None and limits.stop_loss is not None:
         trigger = stop_price(held.average_price, held.quantity > 0, limits.stop_loss)
         if stop_hit(price, trigger, held.quantity > 0):
@@ -113,9 +116,20 @@ def _why_exit(
     days = limits.max_holding_days
     if days is not None and view.instant - held.opened_at >= timedelta(days=days):
         return Purpose.HOLDING_LIMIT, "risk", f"held for {days} days"
-    if sell is not None and held.quantity > 0:
+    if sell is not None and held.quantity > 0 and price is not None:
         return Purpose.EXIT, sell.strategy, _signal_reason(sell, "below")
     return None
+
+
+def _believed(symbol: str, view: View, limits: RiskLimits) -> int | None:
+    """Return the price that an exit may follow from: fresh, and no jump that one bar alone speaks of.
+
+    A halted symbol has none: an order in it would wait for whatever price trading resumes at.
+    """
+    age = view.age(symbol)
+    if age is None or age > limits.max_data_age_bars * view.bar_seconds or view.unconfirmed(symbol):
+        return None
+    return view.prices.get(symbol)
 
 
 def _entry(signal: Signal, allocation: int) -> Proposal:

@@ -14,7 +14,9 @@ from typing import Any
 from pipeline.domain.codec import decode
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose
+from pipeline.domain.money import QTY_SCALE
+from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose, Side
+from pipeline.domain.stops import beyond_target
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import AppendRefused, IllegalTransition
 
@@ -24,6 +26,8 @@ _FENCED = frozenset(
 """Kinds that only the holder of the lease may write. HALT, cancels and the broker's word are open to all."""
 
 
+_IN_DOUBT = frozenset({IntentState.SENDING, IntentState.UNKNOWN})
+
 _OURS_ALONE = frozenset({IntentState.PLANNED, IntentState.HELD, IntentState.SENDING})
 """States that only we bring about: an answer of the broker must not pass for a send."""
 
@@ -32,15 +36,33 @@ def check_append(ledger: Ledger, kind: Kind, data: Mapping[str, Any], epoch: int
     """Return when the record may follow; raise otherwise.
 
     Raises:
-        AppendRefused: with a code: fenced, halted, reducing, not_reducing, duplicate, claimed, illegal,
-            overfilled, latched, unreconciled, stale_session or stale_epoch.
+        AppendRefused: with a code: fenced, other_version, halted, reducing, not_reducing, crossing,
+            duplicate, claimed, illegal, overfilled, latched, unreconciled, stale_session or stale_epoch.
     """
-    fenced = kind in _FENCED or (kind is Kind.VETOED and _may_be_live(ledger, data))
-    if fenced and epoch != ledger.lease.epoch:
+    if _is_fenced(ledger, kind, data) and (epoch == 0 or epoch != ledger.lease.epoch):
         raise AppendRefused(kind, "fenced", f"epoch {epoch} gave way to {ledger.lease.epoch}")
     check = _CHECKS.get(kind)
     if check is not None:
         check(ledger, data)
+
+
+def _is_fenced(ledger: Ledger, kind: Kind, data: Mapping[str, Any]) -> bool:
+    if kind is Kind.VETOED:
+        return _may_be_live(ledger, data)
+    return kind in _FENCED or (kind is Kind.VERSION and not data["reason"])
+
+
+def _check_version(ledger: Ledger, data: Mapping[str, Any]) -> None:
+    """The first run of a session says what may trade it; after that only a person, with a reason."""
+    named = ledger.version_of.get(date.fromisoformat(data["session"]))
+    if named is not None and not data["reason"]:
+        raise AppendRefused(Kind.VERSION, "other_version", "the session's version is named already")
+
+
+def _check_same_version(ledger: Ledger, named: tuple[str, str] | None, kind: Kind) -> None:
+    lease = ledger.lease
+    if named not in (None, (lease.code, lease.config)):
+        raise AppendRefused(kind, "other_version", "the session is traded with other code or configuration")
 
 
 def _check_lease(ledger: Ledger, data: Mapping[str, Any]) -> None:
@@ -54,6 +76,8 @@ def _check_claim(ledger: Ledger, data: Mapping[str, Any]) -> None:
     key = (data["procedure"], datetime.fromisoformat(data["instant"]))
     if ledger.runs.get(key) in ("completed", "skipped"):
         raise AppendRefused(Kind.CLAIM, "claimed", f"{key[0]} {key[1]:%Y-%m-%d %H:%M:%S}Z is already done")
+    named = ledger.version_of.get(date.fromisoformat(data["session"]))
+    _check_same_version(ledger, named, Kind.CLAIM)
 
 
 def _check_intent(ledger: Ledger, data: Mapping[str, Any]) -> None:
@@ -67,17 +91,24 @@ def _check_intent(ledger: Ledger, data: Mapping[str, Any]) -> None:
         same = life.intent.symbol == intent.symbol and life.intent.side == intent.side
         if same and life.intent.purpose is Purpose.ENTRY and intent.purpose is Purpose.ENTRY:
             raise AppendRefused(Kind.INTENT, "duplicate", f"{life.intent.id} already enters {intent.symbol}")
+    held = _held(ledger, intent.symbol)
+    if not intent.purpose.reduces and intent.side.sign * held < 0:
+        raise AppendRefused(Kind.INTENT, "crossing", f"{intent.side} {intent.quantity} to enter, of {held}")
     excess = _excess(ledger, intent, intent.quantity)
     if excess:
         raise AppendRefused(Kind.INTENT, "not_reducing", excess)
+
+
+def _held(ledger: Ledger, symbol: str) -> int:
+    position = ledger.closable.get(symbol)
+    return 0 if position is None else position.quantity
 
 
 def _excess(ledger: Ledger, intent: Intent, quantity: int) -> str:
     """Say why an exit would open or enlarge, "" when it cannot: what is under way on its side counts."""
     if not intent.purpose.reduces:
         return ""
-    position = ledger.positions.get(intent.symbol)
-    held = 0 if position is None else position.quantity
+    held = _held(ledger, intent.symbol)
     under_way = sum(
         life.unsettled
         for life in ledger.open_lives
@@ -93,11 +124,41 @@ def _excess(ledger: Ledger, intent: Intent, quantity: int) -> str:
 def _check_state(ledger: Ledger, intent: Intent, kind: Kind) -> None:
     state = ledger.state.state
     if intent.purpose is Purpose.LIQUIDATION and state is TradingState.LIQUIDATING:
+        return  # whatever the version: a person who sells everything must not be asked for a signature
+    _check_same_version(ledger, ledger.version, kind)
+    if intent.purpose is Purpose.REDUCTION and _within_target(ledger, intent):
+        return
+    if intent.purpose is Purpose.PROBE:
+        _check_probe(ledger, intent, kind)
         return
     if state.latched:
         raise AppendRefused(kind, "halted", f"trading is {state.name}: {ledger.state.reason}")
     if not intent.purpose.reduces and not state.allows_entries:
         raise AppendRefused(kind, "reducing", f"trading is {state.name}: {ledger.state.reason}")
+
+
+def _check_probe(ledger: Ledger, intent: Intent, kind: Kind) -> None:
+    """A recovery's test order goes out while trading is stopped: only because it cannot fill."""
+    limit = intent.limit_price
+    cannot_fill = limit is not None and intent.side is Side.BUY and 2 * limit <= intent.decision_price
+    if not cannot_fill or intent.quantity > QTY_SCALE:
+        raise AppendRefused(kind, "illegal", "a test order is one share at half its price, or less")
+    if ledger.state.state is not TradingState.HALTED:
+        raise AppendRefused(kind, "illegal", f"trading is {ledger.state.state.name}: nothing is to be tested")
+
+
+def _within_target(ledger: Ledger, intent: Intent) -> bool:
+    """Tell whether a stop that reduces positions asked for this one, what is under way included."""
+    position = ledger.positions.get(intent.symbol)
+    if position is None or not ledger.clean:
+        return False
+    left = beyond_target(ledger.state, intent.symbol, position.quantity)
+    under_way = sum(
+        life.unsettled
+        for life in ledger.open_lives
+        if life.intent.symbol == intent.symbol and life.intent.purpose.reduces and life.intent.id != intent.id
+    )
+    return intent.quantity + under_way <= left
 
 
 def _life(ledger: Ledger, data: Mapping[str, Any], kind: Kind) -> OrderLife:
@@ -138,8 +199,10 @@ def _check_order(ledger: Ledger, data: Mapping[str, Any]) -> None:
         raise AppendRefused(Kind.ORDER, "overfilled", f"{data['filled']} executed of {life.intent.quantity}")
     if state in _OURS_ALONE:
         raise AppendRefused(Kind.ORDER, "illegal", f"no broker can say that {life.intent.id} is {state}")
+    if ledger.by_order.get(data["order_id"], life.intent.id) != life.intent.id:
+        raise AppendRefused(Kind.ORDER, "illegal", f"order {data['order_id']} is of another intent")
     if state is not life.state:
-        _check_move(life, state, Kind.ORDER)
+        _check_move(life.executed(data["filled"]), state, Kind.ORDER)
 
 
 def _moves_to(kind: Kind, state: IntentState) -> Callable[[Ledger, Mapping[str, Any]], None]:
@@ -176,9 +239,20 @@ def _check_state_change(ledger: Ledger, data: Mapping[str, Any]) -> None:
     if not current.latched or data["resume"]:
         return
     liquidated = current is TradingState.LIQUIDATING and wanted is TradingState.HALTED
+    if liquidated and data.get("keep"):
+        _check_person(data)
+        return
     moving = any(life.state.at_broker or life.filled > life.booked for life in ledger.open_lives)
     if wanted < current and not (liquidated and not ledger.positions and not moving):
         raise AppendRefused(Kind.STATE, "latched", f"{current.name} is left only by a person's resume")
+
+
+def _check_person(data: Mapping[str, Any]) -> None:
+    """Selling is stopped halfway by a person's word only, with a name and a reason."""
+    if not str(data["by"]).strip() or not str(data["reason"]).strip() or data.get("trigger"):
+        raise AppendRefused(
+            Kind.STATE, "latched", "only a person stops the selling, with a name and a reason"
+        )
 
 
 def _check_resume(ledger: Ledger, data: Mapping[str, Any]) -> None:
@@ -187,6 +261,9 @@ def _check_resume(ledger: Ledger, data: Mapping[str, Any]) -> None:
         return
     if not ledger.clean:
         raise AppendRefused(Kind.STATE, "unreconciled", "the ledger and the broker disagree: reconcile first")
+    doubtful = [life.intent.id for life in ledger.open_lives if life.state in _IN_DOUBT]
+    if doubtful:
+        raise AppendRefused(Kind.STATE, "unresolved", f"nobody knows yet whether {doubtful[0]} is live")
     if ledger.reconciled_at is None or ledger.reconciled_at < ledger.state.at:
         raise AppendRefused(
             Kind.STATE, "unreconciled", "not reconciled since trading stopped: reconcile first"
@@ -195,6 +272,7 @@ def _check_resume(ledger: Ledger, data: Mapping[str, Any]) -> None:
 
 _CHECKS: dict[Kind, Callable[[Ledger, Mapping[str, Any]], None]] = {
     Kind.LEASE: _check_lease,
+    Kind.VERSION: _check_version,
     Kind.CLAIM: _check_claim,
     Kind.INTENT: _check_intent,
     Kind.SENDING: _check_sending,

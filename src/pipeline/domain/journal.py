@@ -20,6 +20,7 @@ class Kind(StrEnum):
     """What a record says. The payload's fields are given for each."""
 
     LEASE = "lease"  # epoch, owner, code, config, mode, account
+    VERSION = "version"  # session, code, config, by, reason: the fingerprints that may trade this session
     OPENING = "opening"  # cash, positions: what the account held when the ledger began, or was rebalanced
     SESSION = "session"  # day, open, close, runs: [[procedure, instant], …]
     BASELINE = "baseline"  # day, day_equity, month_equity, peak_equity
@@ -38,12 +39,17 @@ class Kind(StrEnum):
     CANCEL = "cancel"  # intent_id, reason
     VETOED = "vetoed"  # intent_id, reason: a planned or held intent that will never be sent
     FILL = "fill"  # the Fill
+    EXTERNAL = "external"  # the Fill, intent_id "": an execution of an order that we did not make
+    ADOPTED = "adopted"  # symbol, by, reason: its external executions become ours
+    BALANCED = "balanced"  # symbol ("": cash alone), quantity, cost, cash, by, reason: as the broker holds it
+    BUST = "bust"  # fill_id, reason, realized, external, unbooked, and the Fill that the broker took back
+    SPLIT = "split"  # activity_id, symbol, numerator, denominator, at, rescale: what is held is in old shares
     CASH = "cash"  # the CashActivity
     SNAPSHOT = "snapshot"  # the Snapshot, and positions: {symbol: the Position}
     STATE = "state"  # state, reason, by, resume: whether a person released a latch
     SILENCE = "silence"  # broker, since (None: it answers again), failures
     RECONCILED = "reconciled"  # session, clean, discrepancies
-    LOCK = "lock"  # symbol, reason (None: released)
+    LOCK = "lock"  # symbol, reason (None: released), by: reconciliation, quarantine, or a person
     ALERT = "alert"  # the Alert
     DELIVERED = "delivered"  # alert_id, channel, outcome
     REPORT = "report"  # session, path, digest

@@ -11,17 +11,20 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
 
+from pipeline.domain import booking, living
 from pipeline.domain.alerts import Alert
 from pipeline.domain.codec import decode
 from pipeline.domain.journal import GENESIS, Kind, Record
-from pipeline.domain.orders import Fill, Intent, IntentState, OrderLife
-from pipeline.domain.portfolio import CashActivity, Position, apply_fill, cash_of
+from pipeline.domain.money import price_decimal, qty_decimal
+from pipeline.domain.orders import Fill, IntentState, Order, OrderLife
+from pipeline.domain.pnl import Explanation, Tally
+from pipeline.domain.portfolio import CashActivity, Position, Split, part_of
 from pipeline.domain.trading_state import StateChange, TradingState
 
 EPOCH_ZERO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 BEGINNING = StateChange(TradingState.NORMAL, "the ledger begins", "system", EPOCH_ZERO)
-DEPOSITS = frozenset({"CSD", "CSW", "JNLC"})
-"""Activity kinds that move the owner's money: not profit, not loss."""
+RECONCILIATION, QUARANTINE = "reconciliation", "quarantine"
+"""Who locks a symbol besides people. Only reconciliation's locks are ever released without a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,26 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Ledger:
-    """The state after the last record folded in. Changed only by :meth:`apply`."""
+    """The state after the last record folded in. Changed only by :meth:`apply`.
+
+    Attributes:
+        version_of: the code and configuration that may trade a session, by session.
+        external: holdings made by orders that are not ours, by symbol; external_moves: what they did to cash.
+        external_fills: their executions, by id, until a person adopts them: then they are among ``fills``.
+        realized: profit of each execution when it was booked, before fees; busts: ids taken back.
+        splits: what was counted anew, oldest first.
+        tally: what explains the change of equity since the session's baseline.
+        external_orders: open orders that are not ours, as the last reconciliation saw them.
+        doubted_at: when an order's outcome was last unknown; settling: whether the broker's lists disagreed.
+        explained: where the session's change of equity came from, by the last reconciliation that could tell.
+        locked_by: who locked each symbol in ``locks``: reconciliation, quarantine, or a person.
+    """
 
     seq: int = 0
     head: str = GENESIS
     last_at: datetime = EPOCH_ZERO
     lease: Lease = Lease(0, "", "", "")
+    version_of: dict[date, tuple[str, str]] = field(default_factory=dict)
     state: StateChange = BEGINNING
     resumed_sessions: int | None = None
     cash: int | None = None
@@ -70,11 +87,19 @@ class Ledger:
     positions: dict[str, Position] = field(default_factory=dict)
     lives: dict[str, OrderLife] = field(default_factory=dict)
     open_ids: dict[str, None] = field(default_factory=dict)
+    tombstones: dict[str, None] = field(default_factory=dict)
     by_order: dict[str, str] = field(default_factory=dict)
     fills: dict[str, Fill] = field(default_factory=dict)
     booked: dict[str, int] = field(default_factory=dict)
+    realized: dict[str, int] = field(default_factory=dict)
+    busts: set[str] = field(default_factory=set)
+    external: dict[str, Position] = field(default_factory=dict)
+    external_moves: dict[str, int] = field(default_factory=dict)
+    external_fills: dict[str, Fill] = field(default_factory=dict)
+    splits: tuple[Split, ...] = ()
     activities: dict[str, CashActivity] = field(default_factory=dict)
     baseline: Baseline | None = None
+    tally: Tally | None = None
     snapshot: Snapshot | None = None
     deposits_since_snapshot: int = 0
     session: date | None = None
@@ -89,7 +114,12 @@ class Ledger:
     failures: int = 0
     reconciled_at: datetime | None = None
     clean: bool = True
+    external_orders: tuple[Order, ...] = ()
+    doubted_at: datetime | None = None
+    settling: bool = False
+    explained: Explanation | None = None
     locks: dict[str, str] = field(default_factory=dict)
+    locked_by: dict[str, str] = field(default_factory=dict)
     outbox: dict[str, Alert] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     sent_today: int = 0
@@ -98,6 +128,32 @@ class Ledger:
     def open_lives(self) -> tuple[OrderLife, ...]:
         """Every intent whose life has not ended, or whose executions are not all booked, oldest first."""
         return tuple(self.lives[key] for key in self.open_ids)
+
+    @property
+    def version(self) -> tuple[str, str] | None:
+        """The code and configuration that may trade the session planned last; None when nothing was said."""
+        return None if self.session is None else self.version_of.get(self.session)
+
+    @property
+    def external_cash(self) -> int:
+        """What executions of orders that are not ours, and were not adopted, did to cash."""
+        return sum(self.external_moves.values())
+
+    def held_there(self, symbol: str) -> int:
+        """Return the quantity of a symbol that the broker holds by these books: ours and what is not ours."""
+        ours, theirs = self.positions.get(symbol), self.external.get(symbol)
+        return sum(held.quantity for held in (ours, theirs) if held is not None)
+
+    @property
+    def closable(self) -> dict[str, Position]:
+        """Our positions as far as the broker still holds them: somebody else may have sold some of them."""
+        return {symbol: left for symbol in self.positions if (left := self._left(symbol)) is not None}
+
+    def _left(self, symbol: str) -> Position | None:
+        held, there = self.positions[symbol], self.held_there(symbol)
+        if held.quantity * there <= 0:
+            return None
+        return held if abs(there) >= abs(held.quantity) else part_of(held, there)
 
     def apply(self, record: Record) -> None:
         """Fold one record in.
@@ -122,6 +178,10 @@ class Ledger:
             self.open_ids.pop(key, None)
         else:
             self.open_ids[key] = None
+        if life.tombstone:
+            self.tombstones[key] = None
+        else:
+            self.tombstones.pop(key, None)
         if life.order_id:
             self.by_order[life.order_id] = key
 
@@ -131,11 +191,9 @@ def _lease(ledger: Ledger, record: Record) -> None:
     ledger.lease = Lease(data["epoch"], data["owner"], data["code"], data["config"])
 
 
-def _opening(ledger: Ledger, record: Record) -> None:
-    ledger.cash, ledger.opened_at = record.data["cash"], record.at
-    ledger.positions = {
-        symbol: decode(Position, held) for symbol, held in sorted(record.data["positions"].items())
-    }
+def _version(ledger: Ledger, record: Record) -> None:
+    data = record.data
+    ledger.version_of[date.fromisoformat(data["session"])] = data["code"], data["config"]
 
 
 def _session(ledger: Ledger, record: Record) -> None:
@@ -150,7 +208,21 @@ def _session(ledger: Ledger, record: Record) -> None:
 
 
 def _baseline(ledger: Ledger, record: Record) -> None:
-    ledger.baseline = decode(Baseline, record.data)
+    before, ledger.baseline = ledger.baseline, decode(Baseline, record.data)
+    if before is None or before.day != ledger.baseline.day:
+        booking.begin_tally(ledger)
+
+
+def _snapshot(ledger: Ledger, record: Record) -> None:
+    ledger.snapshot = decode(Snapshot, record.data)
+    ledger.deposits_since_snapshot = 0
+    base = ledger.baseline
+    equity = ledger.snapshot.equity
+    if ledger.cash is not None:
+        # Cash that nothing explains may be a deposit still to be recorded, which will raise the peak itself.
+        equity -= max(0, ledger.snapshot.cash - ledger.cash - ledger.external_cash)
+    if base is not None and equity > base.peak_equity:
+        ledger.baseline = replace(base, peak_equity=equity)
 
 
 def _enabled(ledger: Ledger, record: Record) -> None:
@@ -176,93 +248,9 @@ def _tick(ledger: Ledger, record: Record) -> None:
     ledger.last_tick = datetime.fromisoformat(record.data["instant"])
 
 
-def _intent(ledger: Ledger, record: Record) -> None:
-    intent = decode(Intent, record.data)
-    life = OrderLife(intent)
-    held = intent.release_at is not None
-    ledger.advance(life.move(IntentState.HELD, record.at) if held else life)
-
-
-def _moved(state: IntentState, note: str) -> Callable[[Ledger, Record], None]:
-    def fold(ledger: Ledger, record: Record) -> None:
-        life = ledger.lives[record.data["intent_id"]]
-        order_id = record.data.get("order_id", "")
-        ledger.advance(life.move(state, record.at, record.data.get(note, ""), order_id))
-
-    return fold
-
-
-def _sending(ledger: Ledger, record: Record) -> None:
-    life = ledger.lives[record.data["intent_id"]]
-    moved = life.shrunk(record.data["quantity"]).move(IntentState.SENDING, record.at)
-    ledger.advance(moved)
-    ledger.sent_today += moved.sends == 1
-
-
-def _order(ledger: Ledger, record: Record) -> None:
-    life = ledger.lives[record.data["intent_id"]].executed(record.data["filled"])
-    state = IntentState(record.data["state"])
-    if state is not life.state or state is IntentState.PARTIAL:
-        life = life.move(state, record.at, record.data["raw_status"], record.data["order_id"])
-    ledger.advance(life)
-
-
-def _cancel(ledger: Ledger, record: Record) -> None:
-    ledger.advance(ledger.lives[record.data["intent_id"]].cancelling())
-
-
-def _fill(ledger: Ledger, record: Record) -> None:
-    fill = decode(Fill, record.data)
-    if fill.id in ledger.fills:
-        return
-    ledger.fills[fill.id] = fill
-    key = fill.intent_id or ledger.by_order.get(fill.order_id, "")
-    ledger.booked[key] = ledger.booked.get(key, 0) + fill.quantity
-    if key in ledger.lives:
-        ledger.advance(ledger.lives[key])
-    booking = apply_fill(ledger.positions.get(fill.symbol), fill)
-    if booking.position is None:
-        ledger.positions.pop(fill.symbol, None)
-    else:
-        ledger.positions[fill.symbol] = booking.position
-    if ledger.cash is not None:
-        ledger.cash += cash_of(fill)
-
-
-def _cash(ledger: Ledger, record: Record) -> None:
-    activity = decode(CashActivity, record.data)
-    if activity.id in ledger.activities:
-        return
-    ledger.activities[activity.id] = activity
-    if ledger.cash is not None:
-        ledger.cash += activity.amount
-    if activity.kind in DEPOSITS:
-        ledger.deposits_since_snapshot += activity.amount
-    if activity.kind in DEPOSITS and ledger.baseline is not None:
-        base = ledger.baseline
-        ledger.baseline = Baseline(
-            base.day,
-            base.day_equity + activity.amount,
-            base.month_equity + activity.amount,
-            base.peak_equity + activity.amount,
-        )
-
-
-def _snapshot(ledger: Ledger, record: Record) -> None:
-    ledger.snapshot = decode(Snapshot, record.data)
-    ledger.deposits_since_snapshot = 0
-    base = ledger.baseline
-    equity = ledger.snapshot.equity
-    if ledger.cash is not None:
-        # Cash that nothing explains may be a deposit still to be recorded, which will raise the peak itself.
-        equity -= max(0, ledger.snapshot.cash - ledger.cash)
-    if base is not None and equity > base.peak_equity:
-        ledger.baseline = replace(base, peak_equity=equity)
-
-
 def _state(ledger: Ledger, record: Record) -> None:
     data = record.data
-    ledger.state = StateChange(TradingState(data["state"]), data["reason"], data["by"], record.at)
+    ledger.state = StateChange.of(data, record.at)
     if data["resume"]:
         ledger.resumed_sessions = 0
 
@@ -276,14 +264,47 @@ def _silence(ledger: Ledger, record: Record) -> None:
 def _reconciled(ledger: Ledger, record: Record) -> None:
     ledger.reconciled_at = record.at
     ledger.clean = record.data["clean"]
+    ledger.settling = record.data.get("settling", False)
+    if "residual" in record.data:
+        ledger.explained = decode(Explanation, record.data)
+    ledger.external_orders = tuple(decode(Order, raw) for raw in record.data.get("external_orders", ()))
 
 
 def _lock(ledger: Ledger, record: Record) -> None:
     symbol, reason = record.data["symbol"], record.data["reason"]
     if reason is None:
-        ledger.locks.pop(symbol, None)
-    else:
-        ledger.locks[symbol] = reason
+        unlock(ledger, symbol)
+        return
+    # Journals from before locks had names: reconciliation began each of its own with its name.
+    ours = reason.startswith(f"{RECONCILIATION}:")
+    ledger.locks[symbol] = reason
+    ledger.locked_by[symbol] = record.data.get("by") or (RECONCILIATION if ours else QUARANTINE)
+
+
+def unlock(ledger: Ledger, symbol: str) -> None:
+    """Release a symbol, whoever locked it."""
+    ledger.locks.pop(symbol, None)
+    ledger.locked_by.pop(symbol, None)
+
+
+def _external(ledger: Ledger, record: Record) -> None:
+    booking.book_external(ledger, record)
+    data = record.data
+    if data["symbol"] not in ledger.locks:
+        ledger.locks[data["symbol"]] = external_reason(data)
+        ledger.locked_by[data["symbol"]] = RECONCILIATION
+
+
+def external_reason(data: Mapping[str, Any]) -> str:
+    """Return why a symbol is locked after an execution that is not ours."""
+    traded = f"{data['side']} of {qty_decimal(data['quantity'])} at {price_decimal(data['price'])}"
+    return f"external: {traded} by order {data['order_id']}, which is not ours"
+
+
+def _adopted(ledger: Ledger, record: Record) -> None:
+    booking.adopt(ledger, record)
+    if ledger.locked_by.get(record.data["symbol"]) == RECONCILIATION:
+        unlock(ledger, record.data["symbol"])
 
 
 def _alert(ledger: Ledger, record: Record) -> None:
@@ -303,7 +324,8 @@ def _kept_elsewhere(ledger: Ledger, record: Record) -> None:
 
 _FOLDS: dict[Kind, Callable[[Ledger, Record], None]] = {
     Kind.LEASE: _lease,
-    Kind.OPENING: _opening,
+    Kind.VERSION: _version,
+    Kind.OPENING: booking.open_books,
     Kind.SESSION: _session,
     Kind.BASELINE: _baseline,
     Kind.ENABLED: _enabled,
@@ -312,16 +334,21 @@ _FOLDS: dict[Kind, Callable[[Ledger, Record], None]] = {
     Kind.STEP: _kept_elsewhere,
     Kind.TICK: _tick,
     Kind.VERDICT: _kept_elsewhere,
-    Kind.INTENT: _intent,
-    Kind.SENDING: _sending,
-    Kind.ACKED: _moved(IntentState.ACKED, "note"),
-    Kind.UNKNOWN: _moved(IntentState.UNKNOWN, "reason"),
-    Kind.REJECTED: _moved(IntentState.REJECTED, "reason"),
-    Kind.ORDER: _order,
-    Kind.CANCEL: _cancel,
-    Kind.VETOED: _moved(IntentState.EXPIRED, "reason"),
-    Kind.FILL: _fill,
-    Kind.CASH: _cash,
+    Kind.INTENT: living.plan,
+    Kind.SENDING: living.sending,
+    Kind.ACKED: living.moved(IntentState.ACKED, "note"),
+    Kind.UNKNOWN: living.unknown,
+    Kind.REJECTED: living.moved(IntentState.REJECTED, "reason"),
+    Kind.ORDER: living.told,
+    Kind.CANCEL: living.cancel,
+    Kind.VETOED: living.moved(IntentState.EXPIRED, "reason"),
+    Kind.FILL: booking.book_fill,
+    Kind.EXTERNAL: _external,
+    Kind.ADOPTED: _adopted,
+    Kind.BALANCED: booking.balance,
+    Kind.BUST: booking.bust,
+    Kind.SPLIT: booking.split_shares,
+    Kind.CASH: booking.book_cash,
     Kind.SNAPSHOT: _snapshot,
     Kind.STATE: _state,
     Kind.SILENCE: _silence,

@@ -29,7 +29,10 @@ class Side(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why we trade. Everything but ENTRY reduces risk and is never refused by an entry limit."""
+    """Why we trade. Everything but ENTRY and PROBE reduces risk and is never refused by an entry limit.
+
+    REDUCTION is what an automatic stop sells; PROBE is a recovery's test order, which cannot fill.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -37,11 +40,13 @@ class Purpose(StrEnum):
     FLATTEN = "flatten"
     HOLDING_LIMIT = "holding_limit"
     LIQUIDATION = "liquidation"
+    REDUCTION = "reduction"
+    PROBE = "probe"
 
     @property
     def reduces(self) -> bool:
         """Whether the trade can only make a position smaller."""
-        return self is not Purpose.ENTRY
+        return self not in (Purpose.ENTRY, Purpose.PROBE)
 
     @property
     def reviewed(self) -> bool:
@@ -86,7 +91,12 @@ _MOVES: dict[IntentState, frozenset[IntentState]] = {
     IntentState.UNKNOWN: frozenset({IntentState.SENDING, IntentState.ACKED, IntentState.PARTIAL}) | _TERMINAL,
     IntentState.ACKED: frozenset({IntentState.PARTIAL}) | _TERMINAL,
     IntentState.PARTIAL: frozenset({IntentState.PARTIAL}) | _TERMINAL - {IntentState.REJECTED},
+    # Executed in full after its cancel was confirmed: the executions win (see :meth:`OrderLife.move`).
+    IntentState.CANCELLED: frozenset({IntentState.FILLED}),
+    IntentState.EXPIRED: frozenset({IntentState.FILLED}),
 }
+_RISING = frozenset({IntentState.ACKED, IntentState.PARTIAL, IntentState.FILLED, IntentState.CANCELLED})
+"""What a tombstone may become, by the broker's word alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,7 @@ class Intent:
         decision_price: last close seen, price units.
         release_at: when a held intent may be sent, or None for at once.
         reason: one sentence for people, numbers included.
+        limit_price: price units; None, as for everything but a PROBE, is an order at the market.
     """
 
     id: str
@@ -114,6 +125,7 @@ class Intent:
     decision_price: int
     release_at: datetime | None = None
     reason: str = ""
+    limit_price: int | None = None
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:
@@ -219,7 +231,11 @@ class Order:
 class OrderLife:
     """An intent and all that is known of its order. Moves only forward; see :data:`_MOVES`.
 
-    ``filled`` is what the broker says was executed, ``booked`` the part of it that is in our positions.
+    Attributes:
+        filled: what the broker says was executed; booked: the part of it that is in our positions.
+        sends: requests that may have reached the broker; sent_at: the last one.
+        cancel_at: when a cancel was first asked for, None when it was not.
+        late: whether it had been given up as never arrived when the broker turned out to have it.
     """
 
     intent: Intent
@@ -229,8 +245,19 @@ class OrderLife:
     booked: int = 0
     sends: int = 0
     sent_at: datetime | None = None
-    cancel_requested: bool = False
+    cancel_at: datetime | None = None
+    late: bool = False
     note: str = ""
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether a cancel is on its way."""
+        return self.cancel_at is not None
+
+    @property
+    def tombstone(self) -> bool:
+        """Whether it was sent, never seen at the broker, and given up: a slow line may deliver it yet."""
+        return self.state is IntentState.EXPIRED and self.sent_at is not None and not self.order_id
 
     @property
     def remaining(self) -> int:
@@ -253,7 +280,10 @@ class OrderLife:
         Raises:
             IllegalTransition: that state cannot follow this one.
         """
-        if state not in _MOVES.get(self.state, frozenset()):
+        rises = self.tombstone and state in _RISING
+        # An order that ended otherwise is filled after all only when nothing of it is left.
+        whole = not self.state.terminal or self.filled == self.intent.quantity
+        if not (rises or (whole and state in _MOVES.get(self.state, frozenset()))):
             raise IllegalTransition(self.intent.id, self.state, state)
         sending = state is IntentState.SENDING
         return replace(
@@ -262,8 +292,45 @@ class OrderLife:
             order_id=order_id or self.order_id,
             sends=self.sends + sending,
             sent_at=at if sending else self.sent_at,
+            late=self.late or rises,
             note=note or self.note,
         )
+
+    def told(self, state: IntentState, at: datetime, note: str, order_id: str) -> OrderLife:
+        """Return the life after the broker's word; the same word again may still name the order anew.
+
+        Raises:
+            IllegalTransition: that state cannot follow this one.
+        """
+        if state is self.state:
+            return replace(self, order_id=order_id or self.order_id, note=note or self.note)
+        return self.move(state, at, note, order_id)
+
+    def heard(self, order: Order) -> OrderLife:
+        """Return the life with what the broker tells of its order merged in; the same when it is no news.
+
+        The furthest state and the largest number win: words that come late, twice or in any order
+        lead to the same life. A state that we do not know still says that the order is there.
+        """
+        filled = max(self.filled, min(order.filled, self.intent.quantity))
+        whole = filled == self.intent.quantity
+        begun = filled > 0 or IntentState.PARTIAL in (self.state, order.state)
+        if self.state.terminal and not self.tombstone:
+            state = IntentState.FILLED if whole and self.state is not IntentState.REJECTED else self.state
+            return replace(self, state=state, filled=filled, order_id=self.order_id or order.id)
+        state = order.state if order.state.terminal else IntentState.ACKED
+        if whole:
+            state = IntentState.FILLED
+        elif state is IntentState.REJECTED and (begun or self.tombstone):
+            state = IntentState.CANCELLED  # what was executed stays ours; only the rest has ended
+        elif begun and not state.terminal:
+            state = IntentState.PARTIAL
+        return replace(self, state=state, filled=filled, order_id=order.id)
+
+    def contradicted(self, order: Order) -> bool:
+        """Tell whether the broker holds what it cannot: more than was ordered, or what it rejected."""
+        risen = self.state is IntentState.REJECTED and order.state is not IntentState.REJECTED
+        return risen or order.filled > self.intent.quantity
 
     def shrunk(self, quantity: int) -> OrderLife:
         """Return the life of what the gates left of the intent when it was released.
@@ -287,6 +354,10 @@ class OrderLife:
             raise IllegalTransition(self.intent.id, self.state, f"{total} executed of {self.intent.quantity}")
         return replace(self, filled=max(self.filled, total))
 
-    def cancelling(self) -> OrderLife:
+    def unsent(self) -> OrderLife:
+        """Return the life without its last request, which certainly did not reach the broker."""
+        return replace(self, sends=self.sends - 1)
+
+    def cancelling(self, at: datetime) -> OrderLife:
         """Return the life with a cancel on its way."""
-        return replace(self, cancel_requested=True)
+        return replace(self, cancel_at=self.cancel_at or at)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import money_decimal, qty_decimal
-from pipeline.domain.orders import Order, OrderLife
-from pipeline.domain.portfolio import BrokerPosition, Position
+from pipeline.domain.orders import ID_PREFIX, Fill, Order, OrderLife
+from pipeline.domain.portfolio import BrokerPosition, cash_of
 
 CASH_TOLERANCE = 10_000
 """One cent: brokers round cash to cents."""
+
+GRACE = timedelta(seconds=10)
+"""How long a broker's lists may disagree after an execution (measured at Alpaca: up to 10 s)."""
+
+CORPORATE_ACTION, UNREADABLE = "corporate_action", "unreadable"
+_NAMED = frozenset({CORPORATE_ACTION, UNREADABLE})
+"""Kinds whose cause is known: their symbol is kept from trading, the account is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
     """One difference. ``ledger`` and ``broker`` are shown to people; ``kind`` is stable.
 
-    Kinds: position, cash, external_order, missing_order.
+    Kinds: position, cash, missing_order, stray_order (an order with our kind of id that this journal did
+    not make), corporate_action, unreadable.
+
+    Attributes:
+        settling: an execution of the last seconds explains it; it counts when it does not go away.
     """
 
     kind: str
@@ -25,16 +38,31 @@ class Discrepancy:
     ledger: str
     broker: str
     detail: str = ""
+    settling: bool = False
+
+    @property
+    def halts(self) -> bool:
+        """Whether nothing explains it, so that nobody may trade."""
+        return not self.settling and self.kind not in _NAMED
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the ledger holds, after every fill and fee the broker knows was booked."""
+    """What the ledger holds, after every execution and fee the broker knows was booked.
+
+    Attributes:
+        cash: all of it, with what orders did that are not ours.
+        held: quantity by symbol, holdings that are not ours included.
+        lives: the open ones; ours: every id that we ever gave; order_ids: the broker's for them.
+        recent: executions so young that the broker's other lists may not show them yet.
+    """
 
     cash: int
-    positions: Mapping[str, Position]
-    lives: Sequence[OrderLife]
-    order_ids: frozenset[str]
+    held: Mapping[str, int]
+    lives: Sequence[OrderLife] = ()
+    ours: Container[str] = frozenset()
+    order_ids: Container[str] = frozenset()
+    recent: Sequence[Fill] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,65 +70,121 @@ class Statement:
     """What the broker holds at the same instant."""
 
     cash: int
-    positions: Sequence[BrokerPosition]
-    orders: Sequence[Order]
+    positions: Sequence[BrokerPosition] = ()
+    orders: Sequence[Order] = ()
+    equity: int = 0
+    unreadable: Sequence[str] = field(default=())
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Quantity by symbol."""
+        return {position.symbol: position.quantity for position in self.positions}
+
+
+def books_of(ledger: Ledger, now: datetime) -> Books:
+    """Return what a ledger says that the account holds."""
+    symbols = sorted({*ledger.positions, *ledger.external})
+    fills = (*ledger.fills.values(), *ledger.external_fills.values())
+    return Books(
+        cash=(ledger.cash or 0) + ledger.external_cash,
+        held={symbol: held for symbol in symbols if (held := ledger.held_there(symbol))},
+        lives=ledger.open_lives,
+        ours=ledger.lives.keys(),
+        order_ids=ledger.by_order.keys(),
+        recent=[fill for fill in fills if now - fill.at <= GRACE and fill.id not in ledger.busts],
+    )
 
 
 def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
     """Return every difference; an empty tuple means that both agree."""
-    return (*_positions(books, statement), *_cash(books, statement), *_orders(books, statement))
+    unread = (Discrepancy(UNREADABLE, "", "", "", sentence) for sentence in statement.unreadable)
+    return (*_positions(books, statement), *_cash(books, statement), *_orders(books, statement), *unread)
+
+
+def external_orders(books: Books, statement: Statement) -> tuple[Order, ...]:
+    """Return the open orders that a person, or another program, made in the account."""
+    return tuple(order for order in statement.orders if _foreign(books, order) and not _looks_ours(order))
+
+
+def unequal(books: Books, statement: Statement) -> dict[str, tuple[int, int]]:
+    """Return our quantity and theirs of each symbol in which they differ."""
+    held = statement.held
+    both = {
+        symbol: (books.held.get(symbol, 0), held.get(symbol, 0)) for symbol in sorted({*books.held, *held})
+    }
+    return {symbol: (ours, theirs) for symbol, (ours, theirs) in both.items() if ours != theirs}
+
+
+def taken_back(
+    candidates: Iterable[Fill], ledger: Ledger, statement: Statement, now: datetime
+) -> tuple[Fill, ...]:
+    """Return the executions that the broker took back, among those that it no longer lists.
+
+    They count only where shares and cash differ by exactly what they had moved: a list that merely
+    lags takes nothing back.
+    """
+    books = books_of(ledger, now)
+    gaps = {symbol: theirs - ours for symbol, (ours, theirs) in unequal(books, statement).items()}
+    gone = [fill for fill in candidates if fill.symbol in gaps]
+    moved: dict[str, int] = {}
+    for fill in gone:
+        moved[fill.symbol] = moved.get(fill.symbol, 0) - fill.signed_quantity
+    cash = statement.cash - books.cash + sum(cash_of(fill) for fill in gone)
+    return tuple(gone) if gone and moved == gaps and abs(cash) <= CASH_TOLERANCE else ()
 
 
 def _positions(books: Books, statement: Statement) -> Iterator[Discrepancy]:
-    for symbol, ours, theirs in _unequal(books, statement):
-        if not _reachable(books, symbol, theirs - ours):
-            shown = str(qty_decimal(ours)), str(qty_decimal(theirs))
-            yield Discrepancy(
-                "position", symbol, *shown, "the broker holds what the ledger does not, or less"
-            )
+    for symbol, (ours, theirs) in unequal(books, statement).items():
+        if _within(theirs - ours, _reach(books, symbol)):
+            continue
+        late = [-fill.signed_quantity for fill in books.recent if fill.symbol == symbol]
+        settling = _within(theirs - ours, [*_reach(books, symbol), *late])
+        shown = str(qty_decimal(ours)), str(qty_decimal(theirs))
+        detail = "the broker holds what the ledger does not, or less"
+        yield Discrepancy("position", symbol, *shown, detail, settling)
 
 
-def _unequal(books: Books, statement: Statement) -> Iterator[tuple[str, int, int]]:
-    """Yield symbol, our quantity and theirs, where they differ."""
-    held = {position.symbol: position.quantity for position in statement.positions}
-    for symbol in sorted(set(books.positions) | set(held)):
-        ours = books.positions[symbol].quantity if symbol in books.positions else 0
-        if ours != held.get(symbol, 0):
-            yield symbol, ours, held.get(symbol, 0)
-
-
-def _reachable(books: Books, symbol: str, gap: int) -> bool:
-    """Tell whether our own orders under way explain the gap: positions change before fills are listed."""
+def _reach(books: Books, symbol: str) -> list[int]:
+    """Return what our orders under way may have moved: positions change before executions are listed."""
     moving = (life for life in books.lives if life.intent.symbol == symbol)
-    reach = [life.intent.side.sign * life.unsettled for life in moving]
-    return sum(each for each in reach if each < 0) <= gap <= sum(each for each in reach if each > 0)
+    return [life.intent.side.sign * life.unsettled for life in moving]
+
+
+def _within(gap: int, moves: Sequence[int]) -> bool:
+    return sum(each for each in moves if each < 0) <= gap <= sum(each for each in moves if each > 0)
 
 
 def _cash(books: Books, statement: Statement) -> Iterator[Discrepancy]:
     executing = any(life.filled > life.booked for life in books.lives)
+    differing = unequal(books, statement).items()
     if executing or any(
-        _reachable(books, symbol, theirs - ours) for symbol, ours, theirs in _unequal(books, statement)
+        _within(theirs - ours, _reach(books, symbol)) for symbol, (ours, theirs) in differing
     ):
         return  # cash moves with executions that are not listed yet; it is compared once they are
-    if abs(books.cash - statement.cash) > CASH_TOLERANCE:
+    gap = statement.cash - books.cash
+    if abs(gap) > CASH_TOLERANCE:
         ours, theirs = f"{money_decimal(books.cash):.2f}", f"{money_decimal(statement.cash):.2f}"
-        yield Discrepancy("cash", "", ours, theirs, "cash moved that no fill, fee or deposit explains")
+        settling = bool(books.recent) and _within(gap, [-cash_of(fill) for fill in books.recent])
+        detail = "cash moved that no fill, fee or deposit explains"
+        yield Discrepancy("cash", "", ours, theirs, detail, settling)
 
 
 def _orders(books: Books, statement: Statement) -> Iterator[Discrepancy]:
-    open_there = {order.client_id for order in statement.orders}
-    ours = {life.intent.id for life in books.lives}
     for order in statement.orders:
-        if order.client_id not in ours and order.id not in books.order_ids:
-            yield Discrepancy(
-                "external_order", order.symbol, "none", order.id, "an order that we did not make"
-            )
+        if _foreign(books, order) and _looks_ours(order):
+            detail = "an order with our kind of id that this journal did not make: does another desk trade?"
+            yield Discrepancy("stray_order", order.symbol, "none", order.id, detail)
+    open_there = {order.client_id for order in statement.orders} | {order.id for order in statement.orders}
     for life in books.lives:
-        if life.order_id and life.state.at_broker and life.intent.id not in open_there:
-            yield Discrepancy(
-                "missing_order",
-                life.intent.symbol,
-                life.order_id,
-                "none",
-                "the broker does not list it as open",
-            )
+        listed = life.intent.id in open_there or life.order_id in open_there
+        if life.order_id and life.state.at_broker and not listed:
+            detail = "the broker does not list it as open"
+            yield Discrepancy("missing_order", life.intent.symbol, life.order_id, "none", detail)
+
+
+def _foreign(books: Books, order: Order) -> bool:
+    return order.client_id not in books.ours and order.id not in books.order_ids
+
+
+def _looks_ours(order: Order) -> bool:
+    return order.client_id.startswith(ID_PREFIX)

@@ -129,6 +129,24 @@ def day_against_limit(report: SessionReport) -> str:
     return signed_percent(profit.pnl_ppm)
 
 
+def sources(report: SessionReport) -> tuple[tuple[str, int], ...]:
+    """Return where the change of equity came from, by name; the residual stands last, even when it is 0."""
+    told = report.explained
+    if told is None:
+        return ()
+    parts = (
+        ("Taken", told.explained.realized),
+        ("Not yet taken", told.explained.unrealized),
+        ("By others", told.explained.external),
+        ("Dividends", told.explained.dividends),
+        ("Fees", told.explained.fees),
+        ("Interest", told.explained.interest),
+        ("Other activities", told.explained.other),
+    )
+    moved = tuple(part for part in parts if part[1])
+    return (*moved, ("Explained by nothing", told.residual))
+
+
 def _attention(report: SessionReport) -> tuple[str, ...]:
     found = [
         *_halts(report),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pipeline.domain.formatting import NEW_YORK
 from pipeline.domain.market import Timeframe
 from pipeline.domain.orders import Purpose, Side
+from pipeline.domain.pnl import Explanation
 from pipeline.domain.session import Session
 
 
@@ -279,12 +280,13 @@ class CheckLine:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of the trading state or an incident: when, what and why."""
+    """A change of the trading state or an incident: when, what, why, and how it ended ("" if it did not)."""
 
     at: datetime
     what: str
     why: str
     severity: str = "notice"
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +316,7 @@ class SessionReport:
         state: trading state at ``as_of``; go: the pre-market answer, None when it was never given.
         profit: None when not one account snapshot was taken.
         tomorrow: the next session, or None when the calendar does not cover it.
+        explained: where the change of equity came from, by the last comparison that could tell.
     """
 
     scope: Scope
@@ -336,3 +339,4 @@ class SessionReport:
     incidents: tuple[Event, ...]
     locks: tuple[tuple[str, str], ...]
     tomorrow: Session | None
+    explained: Explanation | None = None

@@ -11,6 +11,7 @@ class Ladder:
     """Thresholds of the trading states (DESIGN §5). None means that the rung is not configured.
 
     Losses and drawdowns are positive fractions in ppm; silences are seconds without an answer.
+    ``halted_connectivity_failures`` is 0, off, unless it is configured: the silences speak by themselves.
     """
 
     cautious_drawdown: int | None = 50_000
@@ -23,7 +24,7 @@ class Ladder:
     reducing_monthly_loss: int | None = 80_000
     reducing_silence_seconds: int = 60
     halted_silence_seconds: int = 300
-    halted_connectivity_failures: int = 3
+    halted_connectivity_failures: int = 0
     cautious_size: int = 500_000
     resume_ramp: tuple[int, ...] = (250_000, 500_000, 1_000_000)
 
@@ -47,7 +48,11 @@ class RiskLimits:
         review_hold_seconds: pause between a decision and its order.
         price_collar: largest move between decision price and market at which an order still goes out.
         max_orders_per_session: orders an account may send in one session.
+        max_orders_per_minute: orders an account may send within sixty seconds.
+        max_order_quantity: shares in one order, quantity units, or None.
         max_data_age_bars: bar lengths after which a symbol's data is stale.
+        max_gap_bars: bars that may be missing in a row, in what a strategy sees.
+        frozen_bars: equal bars in a row at which a feed is taken to stand still.
     """
 
     position_size: int = 20_000
@@ -64,23 +69,39 @@ class RiskLimits:
     review_hold_seconds: int = 0
     price_collar: int = 20_000
     max_orders_per_session: int = 1_000
+    max_orders_per_minute: int = 30
+    max_order_quantity: int | None = None
     max_data_age_bars: int = 2
+    max_gap_bars: int = 5
+    frozen_bars: int = 10
     ladder: Ladder = Ladder()
 
 
 class Limit(StrEnum):
-    """Names of the gates, in the order in which they are asked (DESIGN §5)."""
+    """Names of the gates, in the order in which they are asked (DESIGN §5).
 
+    A symbol's bad data is refused between DATA_FRESH and PRICE_SANE, under the name of the
+    :class:`pipeline.domain.market.Defect`.
+    """
+
+    NUMBERS = "not_a_number"
     TRADING_STATE = "trading_state"
     SESSION_WINDOW = "session_window"
+    OUTSIDE_HOURS = "outside_hours"
+    CLOCK_SKEW = "clock_skew"
+    CALENDAR = "calendar_disagrees"
     INSTRUMENT = "instrument"
+    SYMBOL_HALTED = "symbol_halted"
+    NOT_SHORTABLE = "not_shortable"
     DATA_FRESH = "data_fresh"
     PRICE_SANE = "price_sane"
     DUPLICATE = "duplicate_intent"
     THROTTLE = "orders_per_session"
+    RATE = "orders_per_minute"
     SYMBOL_LOCK = "symbol_lock"
     SIZE = "position_size"
     POSITION_CAP = "max_position_usd"
+    QUANTITY = "max_order_quantity"
     MAX_POSITIONS = "max_positions"
     EXPOSURE = "max_exposure"
     LEVERAGE = "max_leverage"

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from pipeline.errors import Terminal
 
@@ -43,6 +44,12 @@ class Session:
     def ticks(self, length: timedelta) -> tuple[datetime, ...]:
         """Return the instants at which a bar has just completed: the last one is the close."""
         return tuple(start + length for start in self.bar_starts(length))
+
+    def bars_between(self, after: datetime, before: datetime, length: timedelta) -> int:
+        """Return how many bars of the session begin after ``after`` and before ``before``."""
+        first = max(0, (after - self.open) // length + 1)
+        last = min((self.close - self.open) // length, -((self.open - before) // length))
+        return max(0, last - first)
 
     def is_open(self, instant: datetime) -> bool:
         """Tell whether the exchange trades at ``instant`` (half-open: not at the close)."""
@@ -89,6 +96,15 @@ class SessionTable:
         if at == 0:
             raise OutsideCalendar(day, self.first, self.last)
         return self.sessions[at - 1]
+
+    def bars_between(self, after: datetime, before: datetime, length: timedelta) -> int:
+        """Return how many bars of regular sessions begin after ``after`` and before ``before``, UTC."""
+        zone = ZoneInfo(self.timezone)
+        day, last = after.astimezone(zone).date(), before.astimezone(zone).date()
+        count = 0
+        for session in self.sessions[self._index(day) : self._index(last) + 1]:
+            count += session.bars_between(after, before, length)
+        return count
 
     def following(self, day: date, count: int) -> tuple[Session, ...]:
         """Return ``count`` sessions, the first on or after ``day``."""

@@ -21,6 +21,7 @@ from pipeline.errors import MarketdayError
 from pipeline.exchange.config import load_config
 from pipeline.exchange.host import Exchange
 from pipeline.exchange.process import CANNOT_USE, IN_USE
+from pipeline.exchange.scripts import load_script
 from pipeline.exchange.server import listen, serve
 
 _PR_SET_PDEATHSIG = 1
@@ -35,7 +36,7 @@ def main() -> int:
         arguments.home.mkdir(parents=True, exist_ok=True)
         lock = _lock(arguments.home)
         ports = listen(arguments.port), listen(arguments.control_port)
-        exchange = Exchange(load_config(arguments.config), arguments.home)
+        exchange = _open(arguments)
     except OSError as error:
         return _give_up(_explain(error, arguments), IN_USE)
     except MarketdayError as error:
@@ -43,6 +44,16 @@ def main() -> int:
     with lock:
         asyncio.run(_run(exchange, arguments.home, ports))
     return 0
+
+
+def _open(arguments: argparse.Namespace) -> Exchange:
+    """Return the exchange, with its fault script. Raises MarketdayError: either cannot be used."""
+    config = load_config(arguments.config)
+    exchange = Exchange(config, arguments.home)
+    if arguments.faults is not None:
+        sessions = [s for s in config.table.sessions if s.day >= config.first_session]
+        exchange.install(load_script(arguments.faults).schedule(sessions, config.table.timezone))
+    return exchange
 
 
 def _give_up(reason: str, code: int) -> int:
@@ -58,6 +69,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, help="configuration, JSON")
     parser.add_argument("--port", type=int, default=0, help="port of Alpaca's API, 0 for any")
     parser.add_argument("--control-port", type=int, default=0, help="control port, 0 for any")
+    parser.add_argument("--faults", type=Path, help="fault script, YAML, carried out in virtual time")
     parser.add_argument("--die-with-parent", action="store_true", help="end when the parent process ends")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Account activities: fills and fees, newest first, page by page."""
+"""Account activities: fills, fees and whatever else moved money or shares, newest first, page by page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline.exchange.engine import Engine
-from pipeline.exchange.orders import Fill, invalid, to_datetime
+from pipeline.exchange.orders import Activity, Fill, invalid, to_datetime
 from pipeline.exchange.queries import parse_count, parse_day, parse_instant
-from pipeline.exchange.wire import fee_json, fill_json
+from pipeline.exchange.wire_activities import activity_json, fee_json, fill_json
 
 PAGE = 100
 """Default and largest page (Alpaca's documentation)."""
@@ -28,6 +28,8 @@ def list_activities(engine: Engine, kinds: str, query: Mapping[str, str]) -> lis
         Refused: a parameter that cannot be read, or a token that is no activity's id.
     """
     wanted = {kind for kind in kinds.split(",") if kind}
+    if "TRANS" in wanted:
+        wanted |= {"CSD", "CSW"}
     rows = [row for row in _all(engine, query) if not wanted or row["activity_type"] in wanted]
     if query.get("direction", "desc") != "asc":
         rows.reverse()
@@ -45,14 +47,17 @@ def _all(engine: Engine, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     zone = ZoneInfo(engine.tape.table.timezone)
     after, until = parse_instant(query.get("after"), -1), parse_instant(query.get("until"), engine.now)
     day = parse_day(query.get("date"), date.min)
-    for fill in engine.book.fills:
-        if not after < fill.at <= until:
+    happened: list[Fill | Activity] = [*engine.book.fills, *engine.book.activities]
+    for item in sorted(happened, key=lambda item: item.at):
+        if not after < item.at <= until or day not in (date.min, _day(item.at, zone)):
             continue
-        if day == date.min or _day(fill, zone) == day:
-            yield fill_json(fill, engine.book.registry.get(fill.order_id).ticket.qty)
-            if fill.fee:
-                yield fee_json(fill, zone)
+        if isinstance(item, Activity):
+            yield activity_json(item, zone)
+            continue
+        yield fill_json(item, engine.book.registry.get(item.order_id).ticket.qty)
+        if item.fee:
+            yield fee_json(item, zone)
 
 
-def _day(fill: Fill, zone: ZoneInfo) -> date:
-    return to_datetime(fill.at).astimezone(zone).date()
+def _day(at: int, zone: ZoneInfo) -> date:
+    return to_datetime(at).astimezone(zone).date()

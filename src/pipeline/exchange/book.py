@@ -14,7 +14,7 @@ from pipeline.domain.money import notional
 from pipeline.domain.rules.fees import fee
 from pipeline.exchange.config import AccountConfig, Costs
 from pipeline.exchange.ledger import Ledger, held_by_sells
-from pipeline.exchange.orders import Event, Fill, Order, Registry, Ticket
+from pipeline.exchange.orders import FINAL, Activity, Event, Fill, Order, Registry, Ticket
 
 
 class Book:
@@ -25,6 +25,8 @@ class Book:
         self.ledger = Ledger(account.cash)
         self.events: list[Event] = []
         self.fills: list[Fill] = []
+        self.activities: list[Activity] = []
+        self._executions = 0
         self._costs = costs
         self._namespace = uuid.uuid5(uuid.NAMESPACE_OID, account.id)
 
@@ -73,14 +75,13 @@ class Book:
     def fill(self, order: Order, price: int, qty: int, at: int) -> None:
         """Book one execution, and what follows for the order's family."""
         ticket = order.ticket
-        charged = fee(notional(price, qty), qty, not ticket.buys, self._costs.per_share, self._costs.sell_ppm)
-        name = self._id(f"execution {len(self.fills) + 1}")
-        fill = Fill(name, at, order.id, ticket.symbol, ticket.side, price, qty, order.filled + qty, charged)
-        whole = fill.cumulative == ticket.qty
+        fill = self.execution(order, price, qty, at)
+        whole = fill.cumulative >= ticket.qty
+        kept = order.status == "pending_cancel" or order.status in FINAL
         order = self.registry.put(
             replace(
                 order,
-                status="filled" if whole else "partially_filled",
+                status="filled" if whole else order.status if kept else "partially_filled",
                 filled=fill.cumulative,
                 value=order.value + price * qty,
                 updated=at,
@@ -91,10 +92,26 @@ class Book:
         self.fills.append(fill)
         self.log("fill" if whole else "partial_fill", at, order, fill)
         for sibling in self.registry.siblings(order):
-            self._shrink(sibling, order.remaining, at)
+            self._shrink(sibling, max(order.remaining, 0), at)
         if whole and ticket.order_class != "oco":
             for leg in order.legs:
                 self._activate(self.registry.orders[leg], len(order.legs) > 1, at)
+
+    def execution(self, order: Order, price: int, qty: int, at: int) -> Fill:
+        """Return a new execution of an order, with what it costs; it is not booked."""
+        ticket, costs = order.ticket, self._costs
+        charged = fee(notional(price, qty), qty, not ticket.buys, costs.per_share, costs.sell_ppm)
+        self._executions += 1
+        name = self._id(f"execution {self._executions}")
+        return Fill(name, at, order.id, ticket.symbol, ticket.side, price, qty, order.filled + qty, charged)
+
+    def add_activity(self, activity: Activity) -> Activity:
+        """Note an activity, under a new id unless it has one, and move its money."""
+        name = activity.id or self._id(f"activity {len(self.activities) + 1}")
+        named = replace(activity, id=name)
+        self.activities.append(named)
+        self.ledger.cash += named.money
+        return named
 
     def end(self, order: Order, status: str, at: int) -> None:
         """Make an order and what is still open of its family ``canceled`` or ``expired``."""
@@ -114,6 +131,11 @@ class Book:
         """Note a submission that was refused."""
         seq = len(self.events) + 1
         self.events.append(Event(seq, at, "refused", client_order_id=client_order_id, refusal=reason))
+
+    def log_change(self, note: str, at: int, refusal: str = "") -> None:
+        """Note what the control port did, or could not do."""
+        kind = "change_refused" if refusal else "change"
+        self.events.append(Event(len(self.events) + 1, at, kind, refusal=refusal, note=note))
 
     def _id(self, name: str) -> str:
         return str(uuid.uuid5(self._namespace, name))

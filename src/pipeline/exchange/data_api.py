@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pipeline.exchange.bars import SECOND_US
+from pipeline.exchange.corporate import list_actions
 from pipeline.exchange.engine import Engine
 from pipeline.exchange.orders import Refused, not_found
 from pipeline.exchange.queries import exchange_of, parse_count, parse_instant
 from pipeline.exchange.series import Row, Span, bar_rows, latest, latest_days, quote_rows, trade_rows
-from pipeline.exchange.tape import SECOND_US
 
 DEFAULT_ROWS, MOST_ROWS = 1_000, 10_000
 _TIMEFRAME = re.compile(r"^(\d+)(T|Min|H|Hour|D|Day)$")
@@ -29,7 +30,8 @@ _ROWS = {"quotes": quote_rows, "trades": trade_rows}
 async def get_bars(request: Request) -> Response:
     """Answer ``GET /v2/stocks/bars``."""
     seconds = _timeframe(request.query_params.get("timeframe", ""))
-    return _page(request, "bars", partial(bar_rows, seconds=seconds))
+    adjusted = request.query_params.get("adjustment", "raw") in ("split", "all")
+    return _page(request, "bars", partial(bar_rows, seconds=seconds, adjusted=adjusted))
 
 
 async def get_ticks(request: Request) -> Response:
@@ -70,9 +72,9 @@ async def get_news(_request: Request) -> Response:
     return JSONResponse({"news": [], "next_page_token": None})
 
 
-async def get_corporate_actions(_request: Request) -> Response:
-    """Answer ``GET /v1/corporate-actions``: none."""
-    return JSONResponse({"corporate_actions": {}, "next_page_token": None})
+async def get_corporate_actions(request: Request) -> Response:
+    """Answer ``GET /v1/corporate-actions``: the splits and dividends of the control port."""
+    return JSONResponse(list_actions(exchange_of(request).engine, request.query_params))
 
 
 def _page(request: Request, kind: str, rows_of: Any) -> Response:

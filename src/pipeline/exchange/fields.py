@@ -48,6 +48,14 @@ class Fields:
         except (ValueError, TypeError) as error:
             raise ConfigurationError(name, value, str(error)) from error
 
+    def maybe(self, key: str, read: Callable[[Any], T]) -> T | None:
+        """Return ``read(value)``, or None for an absent or null key."""
+        if self._left.get(key) is None:
+            self._left.pop(key, None)
+            self._known.append(key)
+            return None
+        return self.take(key, read)
+
     def finish(self) -> None:
         """Refuse keys nobody asked for."""
         for key, value in self._left.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pipeline.domain.money import PPM, notional
-from pipeline.exchange.orders import Fill, Order, Registry
+from pipeline.exchange.orders import Fill, Order, Registry, invalid
 
 MARKET_BUY_BUFFER_PPM = 30_000
 """Alpaca values a market order above the market when it checks buying power (its documentation: 3 %)."""
@@ -22,10 +22,15 @@ class Holding:
 
 @dataclass(slots=True)
 class Ledger:
-    """The account's money and holdings; a flat symbol is absent."""
+    """The account's money and holdings; a flat symbol is absent.
+
+    Attributes:
+        past: every change of a holding, oldest first: (instant, symbol, holding then).
+    """
 
     cash: int
     holdings: dict[str, Holding] = field(default_factory=dict)
+    past: list[tuple[int, str, Holding | None]] = field(default_factory=list)
 
     def quantity(self, symbol: str) -> int:
         """Return the quantity held, 0 when flat."""
@@ -35,12 +40,42 @@ class Ledger:
     def book(self, fill: Fill) -> None:
         """Apply one fill: cash moves by its notional and its fee; cost is kept at the average."""
         money = notional(fill.price, fill.qty)
-        held = self.holdings.pop(fill.symbol, Holding(0, 0))
+        held = self.holdings.get(fill.symbol, Holding(0, 0))
         self.cash -= fill.side * money + fill.fee
         left = held.qty + fill.side * fill.qty
         cost = held.cost + money if fill.side > 0 else held.cost - held.cost * fill.qty // held.qty
-        if left:
-            self.holdings[fill.symbol] = Holding(left, cost)
+        self.put(fill.symbol, Holding(left, cost), fill.at)
+
+    def unbook(self, fill: Fill, at: int) -> None:
+        """Take a fill back. Raises Refused when its shares are gone already."""
+        money = notional(fill.price, fill.qty)
+        held = self.holdings.get(fill.symbol, Holding(0, 0))
+        left = held.qty - fill.side * fill.qty
+        if left < 0:
+            raise invalid(f"the account would be short {fill.symbol}: the shares have been sold since")
+        cost = held.cost - money if fill.side > 0 else held.cost + money
+        self.cash += fill.side * money + fill.fee
+        self.put(fill.symbol, Holding(left, max(cost, 0)), at)
+
+    def put(self, symbol: str, holding: Holding, at: int) -> None:
+        """Set a holding; one without shares is none."""
+        if holding.qty:
+            self.holdings[symbol] = holding
+        else:
+            self.holdings.pop(symbol, None)
+        self.past.append((at, symbol, holding if holding.qty else None))
+
+    def held_at(self, at: int) -> dict[str, Holding]:
+        """Return the holdings as they were at an instant."""
+        held: dict[str, Holding] = {}
+        for when, symbol, holding in self.past:
+            if when > at:
+                break
+            if holding is None:
+                held.pop(symbol, None)
+            else:
+                held[symbol] = holding
+        return held
 
     def market_value(self, price: Callable[[str], int]) -> int:
         """Return what the holdings are worth."""

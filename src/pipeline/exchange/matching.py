@@ -10,8 +10,8 @@ from pipeline.domain.rules.fills import (
     market_fill_price,
     stop_fill_price,
 )
+from pipeline.exchange.bars import Minute
 from pipeline.exchange.orders import Order
-from pipeline.exchange.tape import Minute
 
 SHARE = 1_000_000_000
 """Bars fill orders in whole shares; only the last piece of a fractional order is smaller."""

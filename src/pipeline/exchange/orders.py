@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from pipeline.domain.rules.fills import BUY
 from pipeline.errors import Terminal
 
-OPEN = frozenset({"accepted", "new", "partially_filled", "held"})
-"""Statuses in which something may still happen."""
+FINAL = frozenset({"filled", "canceled", "expired", "replaced", "rejected"})
+"""Statuses in which nothing happens any more; every other one, known or not, is open."""
 
-STREAMED = frozenset({"accepted", "new", "fill", "partial_fill", "canceled", "expired", "replaced"})
-"""Events that go to the trade-updates stream."""
+MATCHED = frozenset({"accepted", "new", "partially_filled", "held", "pending_cancel", "stopped"})
+"""Statuses in which an order meets the market: one that waits for its cancel still fills."""
+
+UNHEARD = frozenset({"received", "refused", "change", "change_refused"})
+"""Events of the exchange's own log that no client hears of."""
 
 
 class Refused(Terminal):
@@ -121,7 +124,7 @@ class Order:
     @property
     def is_open(self) -> bool:
         """Whether something may still happen to it."""
-        return self.status in OPEN
+        return self.status not in FINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +143,37 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """One account activity that is no execution: money or shares that moved otherwise.
+
+    Attributes:
+        kind: Alpaca's activity type, as in ``CSD``.
+        money: micro units, signed as it changes cash.
+        qty: quantity units, signed, 0 when no shares are concerned.
+        per_share: price units a share, for a dividend.
+    """
+
+    id: str
+    at: int
+    kind: str
+    money: int = 0
+    symbol: str = ""
+    qty: int = 0
+    per_share: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened: an entry of the exchange's own log.
 
     Attributes:
-        kind: ``received`` or ``refused`` for a submission, otherwise the
-            trade-updates event name.
+        kind: ``received`` or ``refused`` for a submission, ``change`` or ``change_refused`` for
+            what the control port did, otherwise the trade-updates event name.
         order: the order as it was then; None for a refusal.
         position: quantity held in the symbol after a fill.
         refusal: reason, and the client's order id it was for.
+        note: what was changed, for a ``change``.
     """
 
     seq: int
@@ -159,6 +184,7 @@ class Event:
     position: int = 0
     client_order_id: str = ""
     refusal: str = ""
+    note: str = ""
 
 
 @dataclass(slots=True)

@@ -62,12 +62,19 @@ class RunningExchange:
         return True
 
 
-def start(
-    home: Path, config: Path, *, port: int = 0, control_port: int = 0, die_with_parent: bool = True
+def start(  # noqa: PLR0913 - a process's options are its parameters
+    home: Path,
+    config: Path,
+    *,
+    port: int = 0,
+    control_port: int = 0,
+    die_with_parent: bool = True,
+    faults: Path | None = None,
 ) -> RunningExchange:
     """Start an exchange process and return when it answers. Its output is in ``home/exchange.out``.
 
     ``die_with_parent`` (Linux) ends it with the *thread* that called: call from one that lasts.
+    ``faults`` is a script (:mod:`pipeline.exchange.scripts`) that it carries out, once.
 
     Raises:
         ConfigurationError: the configuration, or the storage in ``home``, cannot be used.
@@ -77,6 +84,7 @@ def start(
     command = [sys.executable, "-m", "pipeline.exchange", "--home", str(home), "--config", str(config)]
     command += ["--port", str(port), "--control-port", str(control_port)]
     command += ["--die-with-parent"] if die_with_parent else []
+    command += ["--faults", str(faults)] if faults else []
     child = _spawn(home, command)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

@@ -16,8 +16,8 @@ from pipeline.domain.market import SYMBOL
 from pipeline.domain.money import PRICE_SCALE
 from pipeline.domain.session import Session
 from pipeline.errors import ConfigurationError
+from pipeline.exchange.bars import COLUMNS, EMPTY, MINUTE, Bars
 from pipeline.exchange.config import MarketConfig, SymbolProfile
-from pipeline.exchange.tape import COLUMNS, EMPTY, MINUTE, Bars
 
 WANTED = ("symbol", "ts", "open", "high", "low", "close", "volume")
 """Columns of the file; ``ts`` is the start of the minute. Others are ignored."""

@@ -17,8 +17,8 @@ import numpy as np
 
 from pipeline.domain.money import PPM, PRICE_SCALE
 from pipeline.domain.session import Session
+from pipeline.exchange.bars import MINUTE, SECOND_US, Bars, Ints
 from pipeline.exchange.engine import Engine
-from pipeline.exchange.tape import MINUTE, SECOND_US, Bars, Ints
 
 Row = tuple[int, str]
 """Seconds since 1970 UTC, and the JSON of what is shown for that time."""
@@ -35,11 +35,13 @@ class Span:
     end: int
 
 
-def bar_rows(engine: Engine, symbol: str, span: Span, seconds: int) -> list[Row]:
-    """Return bars of ``seconds`` that start in ``span``, oldest first."""
+def bar_rows(engine: Engine, symbol: str, span: Span, seconds: int, *, adjusted: bool = False) -> list[Row]:
+    """Return bars of ``seconds`` that start in ``span``, oldest first; ``adjusted`` for splits since."""
     end_us = min(engine.now, (span.end + seconds) * SECOND_US)
     rows: list[Row] = []
     for session, bars, first, last in engine.tape.complete_days(symbol, span.start, end_us):
+        if adjusted:
+            bars = engine.tape.altered.split_adjusted(symbol, bars, engine.now)  # noqa: PLW2901
         if seconds == MINUTE:
             rows.extend(_minute_rows(bars)[first:last])
             continue

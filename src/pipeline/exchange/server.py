@@ -18,8 +18,11 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.exchange import control_api, data_api, stream, trading_api
+from pipeline.errors import ConfigurationError
+from pipeline.exchange import control_api, data_api, fault_api, stream, trading_api
+from pipeline.exchange.faults import Faults
 from pipeline.exchange.host import Exchange
 from pipeline.exchange.orders import Refused
 from pipeline.exchange.stream import knows
@@ -49,26 +52,27 @@ class Credentials:
         await JSONResponse({"message": message}, status_code=status)(scope, receive, send)
 
 
-def alpaca_app(exchange: Exchange, faults: Sequence[Middleware] = ()) -> Starlette:
-    """Return Alpaca's API over the exchange.
-
-    ``faults`` stand between the credentials and the endpoints: a middleware there that does not
-    call on injects a fault before the effect, one that changes the answer a fault after it.
-    """
+def alpaca_app(exchange: Exchange) -> Starlette:
+    """Return Alpaca's API over the exchange, faults between the credentials and the endpoints."""
     routes = [*trading_api.ROUTES, *data_api.ROUTES, *stream.ROUTES]
-    return _app(exchange, routes, [Middleware(Credentials), *faults])
+    return _app(exchange, routes, [Middleware(Credentials), Middleware(Faults)])
 
 
 def control_app(exchange: Exchange) -> Starlette:
     """Return the control API over the exchange."""
-    return _app(exchange, control_api.ROUTES, [])
+    return _app(exchange, [*control_api.ROUTES, *fault_api.ROUTES], [])
 
 
 def _app(exchange: Exchange, routes: Sequence[Any], middleware: Sequence[Middleware]) -> Starlette:
     app = Starlette(
         routes=list(routes),
         middleware=list(middleware),
-        exception_handlers={Refused: _refused, OSError: _not_stored, HTTPException: _not_served},
+        exception_handlers={
+            Refused: _refused,
+            ConfigurationError: fault_api.unreadable,
+            OSError: _not_stored,
+            HTTPException: _not_served,
+        },
     )
     app.state.exchange = exchange
     return app
@@ -92,6 +96,15 @@ async def _not_served(_request: Request, error: Exception) -> Response:
         raise error
     body = {"code": error.status_code * 100_000 + 10_000, "message": "endpoint not found."}
     return JSONResponse(body, status_code=error.status_code)
+
+
+class _Protocol(H11Protocol):
+    """HTTP that tells the application its connection, so that a fault can cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, and let ``scope["state"]`` of every request and socket name the transport."""
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
 
 
 class _Server(uvicorn.Server):
@@ -142,6 +155,7 @@ async def serve(
 def _server(app: ASGIApp) -> _Server:
     config = uvicorn.Config(
         app,
+        http=_Protocol,
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -13,8 +13,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline.exchange import wire
 from pipeline.exchange.config import AccountConfig
+from pipeline.exchange.fault_streams import StreamFaults
 from pipeline.exchange.host import Exchange
-from pipeline.exchange.orders import STREAMED, Event
+from pipeline.exchange.orders import UNHEARD, Event
 
 LONGEST_QUEUE = 10_000
 """Updates a client may lag behind before it is disconnected."""
@@ -26,6 +27,7 @@ class Listener:
     def __init__(self, exchange: Exchange, socket: WebSocket) -> None:
         self._exchange = exchange
         self._socket = socket
+        self._faults = StreamFaults(exchange, socket.scope)
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(LONGEST_QUEUE)
         self._authorized = False
         self._listening = False
@@ -33,8 +35,13 @@ class Listener:
 
     async def serve(self) -> None:
         """Answer the client's messages and send updates until it leaves or lags too far behind."""
+        if self._faults.refused():
+            await asyncio.sleep(0)  # the server hears of it
+            return
         await self._socket.accept()
         self._exchange.listeners.append(self.hear)
+        self._exchange.watchers.append(self._faults.watch)
+        self._faults.watch(self._exchange.engine.now, self._exchange.engine.now)
         sender = asyncio.create_task(self._send())
         try:
             while True:
@@ -43,18 +50,25 @@ class Listener:
             return
         finally:
             self._exchange.listeners.remove(self.hear)
+            self._exchange.watchers.remove(self._faults.watch)
             sender.cancel()
 
     def hear(self, event: Event) -> None:
         """Queue one update."""
-        if not self._listening or event.kind not in STREAMED or event.order is None:
+        if not self._listening or event.kind in UNHEARD or event.order is None:
             return
         data = wire.update_json(self._exchange.engine, event, event.order)
-        self._put({"stream": "trade_updates", "data": data})
+        for frame in self._faults.frames(_frame({"stream": "trade_updates", "data": data}), event.at):
+            self._queue_frame(frame)
 
     def _put(self, message: dict[str, Any]) -> None:
+        self._queue_frame(_frame(message))
+
+    def _queue_frame(self, frame: bytes) -> None:
+        if self._faults.mute:
+            return
         try:
-            self._queue.put_nowait(json.dumps(message).encode())
+            self._queue.put_nowait(frame)
         except asyncio.QueueFull:
             self._listening, self._lags = False, True
 
@@ -84,9 +98,14 @@ class Listener:
 
     def _authenticate(self, action: str, data: dict[str, Any]) -> None:
         key, secret = data.get("key_id") or data.get("key"), data.get("secret_key") or data.get("secret")
-        self._authorized = knows(self._exchange.engine.config.account, str(key), str(secret))
+        known = knows(self._exchange.engine.config.account, str(key), str(secret))
+        self._authorized = known and not self._faults.unauthorized()
         status = "authorized" if self._authorized else "unauthorized"
         self._put({"stream": "authorization", "data": {"status": status, "action": action}})
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode()
 
 
 def knows(account: AccountConfig, key: str, secret: str) -> bool:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from pipeline.domain.money import PRICE_SCALE
 from pipeline.domain.session import Session
+from pipeline.exchange.bars import EMPTY, MINUTE, Bars
 from pipeline.exchange.config import ExchangeConfig, SymbolProfile
-from pipeline.exchange.tape import EMPTY, MINUTE, Bars
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from starlette.routing import Route
 from pipeline.domain.money import money_decimal, qty_decimal, to_qty
 from pipeline.exchange import wire
 from pipeline.exchange.activities import list_activities
+from pipeline.exchange.bars import SECOND_US
 from pipeline.exchange.host import Exchange
 from pipeline.exchange.orders import Order, Refused, not_found
 from pipeline.exchange.queries import exchange_of, json_body, list_orders, parse_day, parse_qty, truthy
-from pipeline.exchange.tape import SECOND_US
 
 
 async def get_account(request: Request) -> Response:
@@ -76,10 +76,11 @@ async def get_calendar(request: Request) -> Response:
     start = parse_day(request.query_params.get("start"), date.min)
     end = parse_day(request.query_params.get("end"), date.max)
     days = zip(table.sessions, [*table.sessions[1:], table.sessions[-1]], strict=True)
+    shut = exchange_of(request).engine.tape.is_shut
     rows = [
         wire.calendar_json(session, following, zone)
         for session, following in days
-        if start <= session.day <= end
+        if start <= session.day <= end and not shut(session)
     ]
     return JSONResponse(rows)
 
@@ -90,7 +91,8 @@ async def get_assets(request: Request) -> Response:
     none = query.get("status", "active") != "active" or query.get("asset_class", "us_equity") != "us_equity"
     profiles = () if none else exchange_of(request).engine.tape.profiles.values()
     listed = [p for p in profiles if query.get("exchange", p.listing) == p.listing]
-    return JSONResponse([wire.asset_json(profile) for profile in listed])
+    engine = exchange_of(request).engine
+    return JSONResponse([wire.asset_json(engine, profile) for profile in listed])
 
 
 async def get_asset(request: Request) -> Response:
@@ -99,7 +101,7 @@ async def get_asset(request: Request) -> Response:
     symbol = _symbol(key, profiles)
     if symbol not in profiles:
         raise not_found(f"asset not found for {key}")
-    return JSONResponse(wire.asset_json(profiles[symbol]))
+    return JSONResponse(wire.asset_json(exchange_of(request).engine, profiles[symbol]))
 
 
 async def get_orders(request: Request) -> Response:
@@ -203,11 +205,16 @@ def _close_body(symbol: str, qty: int) -> dict[str, Any]:
 def _cancel_all(exchange: Exchange) -> list[dict[str, Any]]:
     """Cancel every open order and return the rows of the 207 answer, legs included."""
     registry = exchange.engine.book.registry
-    ids = list(registry.open)
-    for order_id in ids:
-        if order_id in registry.open:
-            exchange.cancel(order_id)
-    return [{"id": order_id, "status": 200} for order_id in ids]
+    rows = []
+    for order_id in list(registry.open):
+        status = 200
+        try:
+            if order_id in registry.open:
+                exchange.cancel(order_id)
+        except Refused as refused:
+            status = refused.status
+        rows.append({"id": order_id, "status": status})
+    return rows
 
 
 def _order(exchange: Exchange, order: Order) -> Response:

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 from pipeline.domain.money import money_decimal, notional, price_decimal, qty_decimal
 from pipeline.domain.session import Session
+from pipeline.exchange.bars import SECOND_US
 from pipeline.exchange.config import SymbolProfile
 from pipeline.exchange.engine import Engine
 from pipeline.exchange.ledger import Holding
-from pipeline.exchange.orders import Event, Fill, Order, to_datetime
-from pipeline.exchange.tape import SECOND_US
+from pipeline.exchange.orders import Event, Order, to_datetime
 
 Json = dict[str, Any]
 
@@ -117,12 +117,14 @@ def log_json(event: Event) -> Json:
         entry["fee"] = plain(money_decimal(event.fill.fee))
     if event.refusal:
         entry["refusal"] = event.refusal
+    if event.note:
+        entry["note"] = event.note
     return entry
 
 
 def account_json(engine: Engine) -> Json:
     """Return the account: cash only, no margin, no shorts."""
-    account, equity = engine.config.account, engine.equity()
+    account, equity, flags = engine.config.account, engine.equity(), engine.conditions.account
     long_value = equity - engine.book.ledger.cash
     last_at, last_equity = engine.closes[-1] if engine.closes else (0, account.cash)
     money = {
@@ -145,16 +147,16 @@ def account_json(engine: Engine) -> Json:
     return {
         "id": account.id,
         "account_number": account.number,
-        "status": "ACTIVE",
+        "status": flags.status,
         "currency": "USD",
         "multiplier": "1",
         "created_at": engine.config.start.isoformat(),
         "balance_asof": day.isoformat(),
-        "account_blocked": False,
+        "account_blocked": flags.account_blocked,
         "shorting_enabled": False,
-        "trade_suspended_by_user": bool(engine.settings["suspend_trade"]),
-        "trading_blocked": False,
-        "transfers_blocked": False,
+        "trade_suspended_by_user": bool(engine.settings["suspend_trade"]) or flags.trade_suspended_by_user,
+        "trading_blocked": flags.trading_blocked,
+        "transfers_blocked": flags.transfers_blocked,
     } | {name: plain(money_decimal(value)) for name, value in money.items()}
 
 
@@ -190,48 +192,8 @@ def _ratio(part: int, whole: int) -> str:
     return plain(round(Decimal(part) / whole, 9)) if whole else "0"
 
 
-def fill_json(fill: Fill, wanted: int) -> Json:
-    """Return the FILL activity of one execution of an order for ``wanted``."""
-    whole = fill.cumulative == wanted
-    return {
-        "id": activity_id(fill.at, fill.id),
-        "activity_type": "FILL",
-        "transaction_time": moment(fill.at),
-        "type": "fill" if whole else "partial_fill",
-        "price": plain(price_decimal(fill.price)),
-        "qty": plain(qty_decimal(fill.qty)),
-        "side": SIDE[fill.side],
-        "symbol": fill.symbol,
-        "leaves_qty": plain(qty_decimal(wanted - fill.cumulative)),
-        "order_id": fill.order_id,
-        "cum_qty": plain(qty_decimal(fill.cumulative)),
-        "order_status": "filled" if whole else "partially_filled",
-    }
-
-
-def fee_json(fill: Fill, zone: ZoneInfo) -> Json:
-    """Return the FEE activity of one execution."""
-    return {
-        "id": activity_id(fill.at, str(uuid.uuid5(uuid.UUID(fill.id), "fee"))),
-        "activity_type": "FEE",
-        "date": to_datetime(fill.at).astimezone(zone).date().isoformat(),
-        "created_at": moment(fill.at),
-        "net_amount": plain(money_decimal(-fill.fee)),
-        "currency": "USD",
-        "symbol": fill.symbol,
-        "qty": plain(qty_decimal(fill.qty)),
-        "description": f"fee of execution {fill.id} of order {fill.order_id}",
-        "status": "executed",
-    }
-
-
-def activity_id(at: int, key: str) -> str:
-    """Return an activity's id: its time to the millisecond, and its key."""
-    return f"{to_datetime(at):%Y%m%d%H%M%S}{at // 1000 % 1000:03d}::{key}"
-
-
-def asset_json(profile: SymbolProfile) -> Json:
-    """Return a listed symbol."""
+def asset_json(engine: Engine, profile: SymbolProfile) -> Json:
+    """Return a listed symbol, as it stands."""
     return {
         "id": asset_id(profile.symbol),
         "class": "us_equity",
@@ -245,23 +207,28 @@ def asset_json(profile: SymbolProfile) -> Json:
         "easy_to_borrow": False,
         "fractionable": profile.fractionable,
         "attributes": [],
-    }
+    } | engine.conditions.assets.get(profile.symbol, {})
 
 
 def clock_json(engine: Engine) -> Json:
-    """Return virtual time, in exchange time."""
-    zone, index = ZoneInfo(engine.tape.table.timezone), engine.tape.session_index(engine.now)
-    is_open = engine.tape.is_open(engine.now)
+    """Return virtual time, in exchange time, and whether it trades, as the clock just now says."""
+    view, now = engine.conditions.clock, engine.now
+    zone, index = ZoneInfo(engine.tape.table.timezone), engine.tape.session_index(now)
+    is_open = engine.tape.is_open(now)
     hours = engine.tape.hours(index)
-    following = engine.tape.hours(index + 1) if is_open else hours
+    began = hours is not None and hours[0] * SECOND_US <= now
+    following = engine.tape.hours(index + 1) if began else hours
     next_open, next_close = (following or hours or (0, 0))[0], (hours or (0, 0))[1]
+    again = engine.tape.altered.closed_until(now) // SECOND_US
+    if began and again and again < next_close:
+        next_open = again
 
     def local(at: int) -> str:
         return to_datetime(at).astimezone(zone).isoformat()
 
     return {
-        "timestamp": local(engine.now),
-        "is_open": is_open,
+        "timestamp": local(now + view.skew),
+        "is_open": is_open if view.is_open is None else view.is_open,
         "next_open": local(next_open * SECOND_US),
         "next_close": local(next_close * SECOND_US),
     }

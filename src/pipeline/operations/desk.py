@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline.domain.decide import Identity
-from pipeline.domain.market import Bar, Instrument, Timeframe
-from pipeline.domain.risk import RiskLimits
+from pipeline.domain.market import Bar, Flaw, Instrument, Timeframe
+from pipeline.domain.risk import Breach, RiskLimits
 from pipeline.domain.session import SessionTable
 from pipeline.domain.signals import Strategy
+from pipeline.domain.stops import EmergencyPlan
 from pipeline.domain.timetable import Procedure, Rhythm
-from pipeline.ports import Broker, Clock, JournalPort, Lock, MarketData, ReportRenderer, Store
+from pipeline.ports import Broker, Clock, Inspector, JournalPort, Lock, MarketData, ReportRenderer, Store
 
 BADGES = {"rehearsal": "SIM", "paper": "PAPER", "live": "LIVE"}
 
@@ -27,13 +28,19 @@ class Plan:
         procedures: the session's procedures with their named steps.
         rhythm: what repeats within the session.
         checks: steps of the hourly ``intraday-check``.
+        reconcile_every: longest time between two reconciliations in a session; None: the timetable's alone.
+        residual_limit: change of equity that nothing explains, as a fraction of it, before it is told, ppm.
         muted: alert events people do not want; CRITICAL ones always come through.
+        emergency: what stops do besides stopping.
     """
 
     procedures: tuple[Procedure, ...]
     rhythm: Rhythm
     checks: tuple[str, ...]
     muted: frozenset[str] = frozenset()
+    reconcile_every: timedelta | None = timedelta(minutes=10)
+    residual_limit: int = 500
+    emergency: EmergencyPlan = EmergencyPlan()
 
     def steps(self, procedure: str) -> tuple[str, ...]:
         """Return the named steps of a procedure, in order; none when it has none."""
@@ -48,9 +55,16 @@ class Memory:
 
     instruments: dict[str, Instrument] = field(default_factory=dict)
     bars: dict[str, list[Bar]] = field(default_factory=dict)
+    flaws: dict[str, list[Flaw]] = field(default_factory=dict)
+    splits: int = 0
     fetched_to: datetime | None = None
+    asked_again: dict[str, datetime] = field(default_factory=dict)
+    clock_asked: datetime | None = None
+    doubt: Breach | None = None
+    listed_at: datetime | None = None
     projected: int = 0
     told: int = 0
+    recovery_tried: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,7 @@ class Desk:
     store: Store
     lock: Lock
     renderer: ReportRenderer
+    inspector: Inspector
     home: Path
     owner: str
     code: str

@@ -1,60 +1,140 @@
-"""Emergencies: stop, sell everything, resume. A stop needs nothing but the journal."""
+"""A person's emergencies: stop, sell everything, resume. A stop needs nothing but the journal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from pipeline.domain.codec import encode
+from pipeline.domain.formatting import count
+from pipeline.domain.guard import check_append
 from pipeline.domain.journal import Kind
 from pipeline.domain.ladder import FINE, Condition, Health, assess
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.trading_state import TradingState
-from pipeline.errors import BrokerRefused, BrokerUnavailable, UsageError
+from pipeline.domain.trading_state import StateChange, TradingState
+from pipeline.errors import AppendRefused, UsageError
+from pipeline.failpoints import reach
+from pipeline.operations.alerting import raise_alert
+from pipeline.operations.cancelling import Cancels, cancel_every, finish_stop
 from pipeline.operations.desk import Desk
 from pipeline.operations.procedures.finding import FAIL, Finding
-from pipeline.operations.sending import cancel
+from pipeline.operations.stopping import KILL, Action, record_action
+from pipeline.operations.telling import alerts_of
 from pipeline.ports import JournalPort
+
+_NEEDS_REASON = "a reason is needed: give --reason 'why', it stands in the journal for good"
 
 
 def halt(journal: JournalPort, reason: str, by: str, now: datetime) -> bool:
     """Stop everything but cancels until a person resumes; return whether that is new.
 
-    The journal alone is needed: neither broker, store, Prefect nor network.
+    The journal alone is needed: neither broker, store, Prefect nor network. It also stops the selling of
+    a liquidation or of a stop that reduces: then what is held stays held, whatever the ladder asks for.
 
     Raises:
         UsageError: no reason given.
     """
-    return _stop(journal, TradingState.HALTED, reason, by, now)
+    _require(reason)
+    current = journal.read().state
+    try:
+        return _halt(journal, current, reason, by, now)
+    except AppendRefused as error:
+        if error.code != "latched":
+            raise
+    # The selling began in this very moment: a person's word stops that, too.
+    return _halt(journal, journal.read().state, reason, by, now)
+
+
+def _halt(journal: JournalPort, current: StateChange, reason: str, by: str, now: datetime) -> bool:
+    selling = current.state is TradingState.LIQUIDATING or bool(current.targets)
+    if current.state.latched and not selling:
+        return False
+    data: dict[str, object] = {"state": int(TradingState.HALTED), "reason": reason.strip(), "by": by}
+    journal.append(Kind.STATE, data | {"resume": False} | ({"keep": True} if selling else {}), now)
+    reach("after_halt")
+    return True
 
 
 def flatten(journal: JournalPort, reason: str, by: str, now: datetime) -> bool:
-    """Ask for everything to be cancelled and sold, then halted; return whether that is new.
+    """Ask for everything to be cancelled and sold, then halted; return whether it is new.
 
     The orders are sent by the next pass, or by the ``emergency-stop`` flow.
     """
-    return _stop(journal, TradingState.LIQUIDATING, reason, by, now)
-
-
-def _stop(journal: JournalPort, state: TradingState, reason: str, by: str, now: datetime) -> bool:
-    if not reason.strip():
-        raise UsageError("a reason is needed: give --reason 'why', it stands in the journal for good")
-    if journal.read().state.state >= state:
+    _require(reason)
+    if journal.read().state.state is TradingState.LIQUIDATING:
         return False
-    data = {"state": int(state), "reason": reason.strip(), "by": by, "resume": False}
+    data = {"state": int(TradingState.LIQUIDATING), "reason": reason.strip(), "by": by, "resume": False}
     journal.append(Kind.STATE, data, now)
+    reach("after_halt")
     return True
+
+
+def _require(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError(_NEEDS_REASON)
 
 
 def cancel_open(desk: Desk, reason: str, now: datetime) -> tuple[int, int]:
     """Cancel every open order and intent; return how many were asked for and how many could not be."""
-    asked = failed = 0
-    for life in desk.journal.read().open_lives:
-        try:
-            asked += cancel(desk, life.intent.id, reason, now)
-        except (BrokerUnavailable, BrokerRefused):
-            failed += 1  # journalled as wanted: every later pass asks again
-    return asked, failed
+    done = cancel_every(desk, desk.journal.read().open_lives, reason, now)
+    return done.asked, done.failed
+
+
+def cancel_pending(desk: Desk, now: datetime) -> tuple[Cancels, Action]:
+    """Carry out ``cancel_pending_orders`` of a stop and return what came of it, in numbers and in words."""
+    done = finish_stop(desk, now)
+    said = f"{count(done.asked + done.failed, 'cancel')} asked for"
+    if done.failed:
+        text = f"{said}, {done.failed} UNCONFIRMED: the broker did not answer; every pass asks again"
+        return done, Action("cancel_pending_orders", text, "warn")
+    return done, Action("cancel_pending_orders", said)
+
+
+def log_kill(journal: JournalPort, badge: str, since: int, done: Sequence[Action], now: datetime) -> int:
+    """Tell people what was journalled after record ``since``, and journal each action; return the alerts.
+
+    The last two actions of every kill: ``send_emergency_alerts`` and ``log_emergency_action``.
+    """
+    ledger = journal.read()
+    told = sum(raise_alert(journal, found) for found in alerts_of(journal.records(since), ledger, badge))
+    said = count(told, "alert")
+    change = ledger.state
+    last = (
+        Action("send_emergency_alerts", f"{said} journalled for every channel"),
+        Action("log_emergency_action", f"{change.state.name} by {change.by}: {change.reason}"),
+    )
+    for action in (*done, *last):
+        record_action(journal, KILL, action, now)
+    return told
+
+
+def phrase(verb: str, account: str) -> str:
+    """Return what a person types before a verb moves real money, as in "resume alpaca-live"."""
+    return f"{verb} {account}"
+
+
+def check_word(desk: Desk, verb: str, typed: str, asked_at: datetime) -> None:
+    """Return when a person's word may be acted on; a run of a flow is one, whoever started it.
+
+    Args:
+        typed: the phrase; asked for with real money only.
+        asked_at: when it was asked for: a run that was late, or repeated, is about an earlier stop.
+
+    Raises:
+        UsageError: another phrase, or trading stopped after this was asked for.
+    """
+    wanted = phrase(verb, desk.account)
+    if desk.mode == "live" and typed.strip() != wanted:
+        raise UsageError(
+            f"not done, nothing was changed: with real money, {verb} wants the phrase “{wanted}”"
+        )
+    stopped = desk.journal.read().state.at
+    if verb == "resume" and asked_at < stopped:
+        raise UsageError(
+            f"not resumed: asked for at {asked_at:%Y-%m-%d %H:%M:%S}Z, but trading stopped at "
+            f"{stopped:%H:%M:%S}Z, after that; look at why, then ask again"
+        )
 
 
 def resume(desk: Desk, findings: dict[str, Finding], reason: str, by: str, now: datetime) -> None:
@@ -65,27 +145,29 @@ def resume(desk: Desk, findings: dict[str, Finding], reason: str, by: str, now: 
 
     Raises:
         UsageError: nothing to resume, no reason, a step failed, or the day's loss still halts.
-        AppendRefused: ledger and broker disagree.
+        AppendRefused: ledger and broker disagree, or nobody knows whether an order is live.
     """
     ledger = desk.journal.read()
-    if not reason.strip():
-        raise UsageError("a reason is needed: give --reason 'why', it stands in the journal for good")
+    _require(reason)
     if not ledger.state.state.latched:
         raise UsageError(f"trading is {ledger.state.state.name}: there is nothing to resume")
     failed = [name for name, finding in findings.items() if finding.outcome == FAIL]
     if failed:
         raise UsageError(f"not resumed: {failed[0]}: {findings[failed[0]].evidence}")
-    standing = _still_in_force(desk, ledger)
-    if standing.state.latched and not _is_drawdown(standing):
+    standing = still_in_force(desk, ledger)
+    if standing.state.latched and not is_drawdown(standing):
         raise UsageError(f"not resumed: {standing.reason}; the next session measures from its own start")
     data = {"state": int(TradingState.NORMAL), "reason": reason.strip(), "by": by, "resume": True}
-    desk.journal.append(Kind.STATE, data, now)
+    check_append(ledger, Kind.STATE, data, ledger.lease.epoch)
     if standing.state.latched and ledger.baseline is not None and ledger.snapshot is not None:
+        # Before the resume: a process that died between the two would trade on into the old drawdown.
         accepted = replace(ledger.baseline, peak_equity=ledger.snapshot.equity)
         desk.journal.append(Kind.BASELINE, encode(accepted), now)
+    desk.journal.append(Kind.STATE, data, now)
 
 
-def _still_in_force(desk: Desk, ledger: Ledger) -> Condition:
+def still_in_force(desk: Desk, ledger: Ledger) -> Condition:
+    """Return what of the ladder would stop trading again at once: a day's loss before a drawdown."""
     if ledger.baseline is None or ledger.snapshot is None:
         return FINE
     day = Health(ledger.snapshot.equity, replace(ledger.baseline, peak_equity=ledger.snapshot.equity))
@@ -95,5 +177,6 @@ def _still_in_force(desk: Desk, ledger: Ledger) -> Condition:
     return assess(Health(ledger.snapshot.equity, ledger.baseline), desk.limits.ladder)
 
 
-def _is_drawdown(condition: Condition) -> bool:
+def is_drawdown(condition: Condition) -> bool:
+    """Tell whether a condition is one that a resume accepts."""
     return condition.breach is not None and condition.breach.limit == "drawdown"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.domain.formatting import count
 from pipeline.errors import DataInvalid, DataUnavailable
-from pipeline.operations.climbing import note_silence
 from pipeline.operations.desk import Desk
 from pipeline.operations.observing import observe_blind, observe_quotes
 from pipeline.operations.passes import Pass, moment
+from pipeline.operations.reconnecting import note_answer
 from pipeline.operations.recovery import recover
+from pipeline.operations.stopping import Action
 from pipeline.operations.telling import tell
 from pipeline.operations.trading import (
     cancel_what_must_go,
@@ -29,6 +31,14 @@ class Closing:
     sent: int
     flat: bool
 
+    @property
+    def action(self) -> Action:
+        """What became of ``close_all_positions``."""
+        if self.flat:
+            return Action("close_all_positions", "flat: nothing is held")
+        text = f"{self.sent} of {count(self.wanted, 'exit')} sent; later passes go on until it is flat"
+        return Action("close_all_positions", text, "warn")
+
 
 def liquidate(desk: Desk, run: Pass) -> Closing:
     """Cancel what is open and send an exit for what is held; later passes finish what this one cannot.
@@ -43,7 +53,7 @@ def liquidate(desk: Desk, run: Pass) -> Closing:
         market = observe_quotes(desk, run.instant)
     except (DataUnavailable, DataInvalid):
         market = observe_blind(desk, run.instant)  # what must be sold is sold at any price
-    note_silence(desk, False, moment(desk, run))
+    note_answer(desk, moment(desk, run))
     cancelled = cancel_what_must_go(desk, moment(desk, run))
     recover(desk, moment(desk, run))
     judged = judge(desk, run.session, market, ())

@@ -12,13 +12,18 @@ from datetime import datetime, timedelta
 from types import TracebackType
 
 from pipeline.domain.codec import encode
-from pipeline.domain.journal import Kind
+from pipeline.domain.formatting import count
+from pipeline.domain.journal import Kind, Record
 from pipeline.domain.session import Session
-from pipeline.domain.trading_state import TradingState
+from pipeline.domain.trading_state import Trigger
 from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, LockBusy, MarketdayError
-from pipeline.operations.climbing import climb, enter, note_silence
+from pipeline.failpoints import reach
+from pipeline.operations.cancelling import finish_stop
+from pipeline.operations.climbing import climb, note_silence
 from pipeline.operations.desk import Desk
+from pipeline.operations.stopping import stop
 from pipeline.operations.telling import tell, tell_lasting
+from pipeline.operations.versions import name_version, other_version, tell_version
 
 GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(seconds=25)}
 """How late a run may begin and still act; procedures not named may be an hour late."""
@@ -34,6 +39,7 @@ class Pass:
         began: the desk's time when it began.
         skipped: why it must do nothing, "" when it may act.
         summary: what it did, for the flow's result and the store.
+        unsent: intents that recovery found to be at no broker: to be sent under their old ids, or given up.
     """
 
     procedure: str
@@ -43,6 +49,7 @@ class Pass:
     began: datetime
     skipped: str = ""
     summary: dict[str, int | str] = field(default_factory=dict)
+    unsent: tuple[str, ...] = ()
 
     def result(self) -> dict[str, int | str]:
         """Return what the flow returns: JSON-ready, small."""
@@ -54,7 +61,8 @@ class Pass:
 def trading_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> Iterator[Pass]:
     """Hold the account's lock and lease for one run that may send orders.
 
-    A tick or monitor that finds the lock busy skips itself, never queues; other procedures wait.
+    A tick or monitor that finds the lock busy skips itself, never queues; other procedures wait. A run with
+    other code or configuration than the session's skips itself, too: it does not even take the lease.
     """
     run = _new(desk, procedure, instant, driver)
     with ExitStack() as held:
@@ -65,7 +73,10 @@ def trading_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> 
             _record(desk, run, "overlapped", run.skipped)
             yield run
             return
-        desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
+        reach("after_lock")
+        run.skipped = run.skipped or _reason_to_skip(run) or _foreign(desk, run)
+        if not run.skipped:
+            _take_lease(desk, run)
         with _recorded(desk, run):
             yield run
 
@@ -75,9 +86,15 @@ def urgent_pass(desk: Desk, procedure: str, driver: str) -> Iterator[Pass]:
     """Hold lock and lease for something a person asked for: never stale, never "already done"."""
     run = _new(desk, procedure, desk.clock.now(), driver)
     with desk.lock.hold(_LOCK_WAIT_SECONDS):
-        desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
+        _take_lease(desk, run)
         with _Outcome(desk, run):
+            finish_stop(desk, run.began)
             yield run
+
+
+def _take_lease(desk: Desk, run: Pass) -> None:
+    desk.journal.take_lease(desk.owner, desk.code, desk.config, run.began)
+    reach("after_lease")
 
 
 def moment(desk: Desk, run: Pass) -> datetime:
@@ -94,7 +111,6 @@ def _new(desk: Desk, procedure: str, instant: datetime, driver: str) -> Pass:
 
 @contextmanager
 def _recorded(desk: Desk, run: Pass) -> Iterator[None]:
-    run.skipped = run.skipped or _reason_to_skip(run)
     if not run.skipped:
         run.skipped = _claim(desk, run)
     elif not run.skipped.startswith(("early", "no session")):
@@ -103,7 +119,15 @@ def _recorded(desk: Desk, run: Pass) -> Iterator[None]:
         yield
         return
     with _Outcome(desk, run):
+        finish_stop(desk, run.began)  # whoever stopped trading may have died before the cancels
         yield
+
+
+def _finish_new_stop(desk: Desk, run: Pass) -> None:
+    """Cancel what was on its way when somebody stopped trading in the middle of this run."""
+    change = desk.journal.read().state
+    if change.state.latched and change.at >= run.began:
+        finish_stop(desk, moment(desk, run))
 
 
 class _Outcome:
@@ -119,6 +143,7 @@ class _Outcome:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
+            _finish_new_stop(self._desk, self._run)
             _record(self._desk, self._run, "completed", "")
         elif isinstance(error, Exception):
             _fail(self._desk, self._run, error)
@@ -137,7 +162,7 @@ def _fail(desk: Desk, run: Pass, error: Exception) -> None:
         if not isinstance(error, BrokerRefused):
             reason = f"system error in {run.procedure}: {type(error).__name__}: {error}"
         if not desk.journal.read().state.state.latched:
-            enter(desk, TradingState.HALTED, reason, "system", now)
+            stop(desk, Trigger.SYSTEM_ERROR, reason, "system", now)
     _record(desk, run, "failed", reason)
     if run.procedure not in GRACE or not isinstance(error, BrokerUnavailable):
         # Of a broker that is silent at a tick, the ladder tells when it lasts.
@@ -155,6 +180,14 @@ def _reason_to_skip(run: Pass) -> str:
     return ""
 
 
+def _foreign(desk: Desk, run: Pass) -> str:
+    """Say why the run is of another version than the session, and tell people; "" when it is not."""
+    reason = other_version(desk, run.session.day)
+    if reason:
+        tell_version(desk, run.session.day, reason, run.began)
+    return reason
+
+
 def _claim(desk: Desk, run: Pass) -> str:
     try:
         desk.journal.append(Kind.CLAIM, _key(run) | {"driver": run.driver}, run.began)
@@ -162,7 +195,24 @@ def _claim(desk: Desk, run: Pass) -> str:
         if error.code != "claimed":
             raise
         return f"done: {error.reason}"
+    name_version(desk, run.session.day, run.began)
+    _tell_late(desk, run)
     return ""
+
+
+def _tell_late(desk: Desk, run: Pass) -> None:
+    """Sum up in one alert the runs that came too late, as after a downtime a burst of them does."""
+    after = max(desk.memory.told, desk.journal.read().session_seq - 1, 0)
+    late = [record.data for record in desk.journal.records(after) if _is_late(record)]
+    if late:
+        first, last = (datetime.fromisoformat(data["instant"]) for data in (late[0], late[-1]))
+        text = f"{count(len(late), 'run')} of {first:%H:%M:%S}Z to {last:%H:%M:%S}Z sent nothing."
+        tell_lasting(desk, "runs_late", "", text, run.began)
+
+
+def _is_late(record: Record) -> bool:
+    data = record.data
+    return record.kind is Kind.RUN and data["outcome"] == "skipped" and data["reason"].startswith("stale")
 
 
 def _key(run: Pass) -> dict[str, str]:

@@ -6,8 +6,10 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from pipeline.errors import StoreUnavailable
+from pipeline.errors import AppendRefused, LockBusy, StoreUnavailable
+from pipeline.failpoints import reach
 from pipeline.operations.desk import Desk
+from pipeline.operations.telling import tell_lasting
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +25,26 @@ def project(desk: Desk) -> int:
     """
     seen = desk.memory.projected
     records = desk.journal.records(seen)
+    reach("before_project")
     try:
         desk.store.project(records)
     except StoreUnavailable as error:
         desk.memory.projected = 0  # should the store begin anew, it is offered everything again
         log.warning("the store lags by %d records: %s", len(records), error)
+        _tell_lag(desk, len(records), error)
         return len(records)
     desk.memory.projected = seen + len(records)
+    reach("after_project")
     return 0
+
+
+def _tell_lag(desk: Desk, behind: int, error: StoreUnavailable) -> None:
+    """Say once an hour, of the journal's own time, that reports lag; trading does not."""
+    text = f"{behind} records behind the journal: {error}. Trading and halting go on; reports lag."
+    try:
+        tell_lasting(desk, "store_behind", "", text, desk.journal.read().last_at)
+    except (AppendRefused, LockBusy) as refused:
+        log.warning("nobody was told: %s", refused)
 
 
 def project_soon(desk: Desk) -> Future[int]:

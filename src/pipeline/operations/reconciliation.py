@@ -1,73 +1,232 @@
-"""Reconciliation: orders, fills, positions and cash, broker against ledger.
+"""Reconciliation: orders, executions, positions, cash and activities, broker against ledger.
 
-The broker is the truth for what exists, the ledger for what we meant.
+The broker is the truth for what exists, the ledger for what we meant. What others did is kept apart
+and keeps its symbol from trading; what nobody can explain halts. Nothing is ever put right by trading.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pipeline.domain.codec import encode
+from pipeline.domain.corporate import CorporateAction
 from pipeline.domain.journal import Kind
-from pipeline.domain.ledger import Ledger
-from pipeline.domain.portfolio import Account, BrokerPosition, Position
-from pipeline.domain.reconcile import CASH_TOLERANCE, Books, Discrepancy, Statement, compare
-from pipeline.domain.rules.sizing import cost_of
+from pipeline.domain.ledger import QUARANTINE, RECONCILIATION, Ledger
+from pipeline.domain.orders import IntentState, Order
+from pipeline.domain.pnl import explain, residual, unrealized
+from pipeline.domain.portfolio import Account
+from pipeline.domain.reconcile import (
+    CASH_TOLERANCE,
+    CORPORATE_ACTION,
+    Discrepancy,
+    Statement,
+    books_of,
+    compare,
+    external_orders,
+)
+from pipeline.domain.rules.sizing import share
 from pipeline.domain.trading_state import TradingState
+from pipeline.failpoints import reach
+from pipeline.operations import bookkeeping
 from pipeline.operations.climbing import enter
 from pipeline.operations.desk import Desk
-from pipeline.operations.recovery import record_fills, recover
+from pipeline.operations.recovery import recover
+
+_IN_DOUBT = (IntentState.SENDING, IntentState.UNKNOWN)
 
 
 def reconcile(desk: Desk, trigger: str, now: datetime) -> tuple[Discrepancy, ...]:
     """Book what the broker knows and we do not, compare the rest, journal the outcome and return it.
 
-    A symbol that differs is locked until it agrees again; any difference halts trading.
+    A symbol that differs is locked until it agrees again; what nothing explains halts trading.
 
     Raises:
         BrokerUnavailable: not answered, which is never "nothing there".
     """
     recover(desk, now)
-    ledger = desk.journal.read()
-    if ledger.cash is None:
-        _open_books(desk, now)
-    _book(desk, ledger, now)
-    found = _compare(desk)
-    if found and ledger.open_lives:
+    if desk.journal.read().cash is None:
+        bookkeeping.open_books(desk, now)
+    statement, found = _look(desk, trigger, now)
+    if found and desk.journal.read().open_lives:
         # An order may have been filled between two of the questions: ask once more before alarming.
         recover(desk, now)
-        _book(desk, ledger, now)
-        found = _compare(desk)
-    return _conclude(desk, found, trigger, now)
+        statement, found = _look(desk, trigger, now)
+    return _conclude(desk, statement, found, trigger, now)
 
 
-def _open_books(desk: Desk, now: datetime) -> None:
-    """The ledger begins: adopt what the account holds."""
-    account = desk.broker.fetch_account()
-    held = {position.symbol: _adopted(position, now) for position in desk.broker.fetch_positions()}
-    positions = {symbol: encode(position) for symbol, position in held.items()}
-    desk.journal.append(Kind.OPENING, {"cash": account.cash, "positions": positions}, now)
-
-
-def _adopted(held: BrokerPosition, now: datetime) -> Position:
-    cost = cost_of(held.average_price, abs(held.quantity))
-    return Position(held.symbol, held.quantity, cost if held.quantity > 0 else -cost, now)
-
-
-def _book(desk: Desk, ledger: Ledger, now: datetime) -> None:
-    since = (ledger.reconciled_at or now) - timedelta(days=1)
-    record_fills(desk, desk.broker.fetch_fills(since), now)
-    book_activities(desk, since, now)
-
-
-def book_activities(desk: Desk, since: datetime, now: datetime) -> int:
-    """Book fees, dividends, deposits and withdrawals that the ledger does not know; return how many."""
+def _look(desk: Desk, trigger: str, now: datetime) -> tuple[Statement, tuple[Discrepancy, ...]]:
+    """Book, ask what is there, and compare; what differs is asked for its reason before it is one."""
     ledger = desk.journal.read()
-    before = ledger.seq
-    for activity in desk.broker.fetch_cash_activities(since.date()):
-        if activity.id not in ledger.activities and activity.at >= ledger.opened_at:
-            desk.journal.append(Kind.CASH, encode(activity), now)
-    return desk.journal.read().seq - before
+    listed, unread = bookkeeping.book_executions(desk, now)
+    since = bookkeeping.since_last(ledger, now)
+    unread += bookkeeping.book_activities(desk, since, now)
+    reach("in_reconcile")
+    statement = fetch_statement(desk, unread)
+    bookkeeping.give_up_unlisted(desk, statement, now)
+    found = compare(books_of(desk.journal.read(), now), statement)
+    if not found and trigger not in ("pre-market", "market-open"):
+        return statement, found
+    actions = bookkeeping.fetch_actions(desk, now)
+    booked = bookkeeping.book_splits(desk, actions, statement.held, now)
+    booked += bookkeeping.book_busts(desk, listed, statement, now)
+    if booked:
+        found = compare(books_of(desk.journal.read(), now), statement)
+    done = {one.activity_id for one in desk.journal.read().splits}
+    left = [action for action in actions if action.id not in done]
+    return statement, tuple(_named(one, left) for one in found)
+
+
+def fetch_statement(desk: Desk, unread: tuple[str, ...] = ()) -> Statement:
+    """Return what the broker holds now.
+
+    Raises:
+        BrokerUnavailable: not answered, in whole or in part.
+    """
+    account = desk.broker.fetch_account()
+    return Statement(
+        cash=account.cash,
+        positions=desk.broker.fetch_positions(),
+        orders=desk.broker.fetch_open_orders(),
+        equity=account.equity,
+        unreadable=unread,
+    )
+
+
+def _named(one: Discrepancy, actions: Sequence[CorporateAction]) -> Discrepancy:
+    """Return a difference in shares under the name of the corporate action that speaks of its symbol."""
+    for action in actions:
+        words = {action.symbol, *re.findall(r"[A-Z][A-Z0-9.\-]*", action.description)}
+        if one.kind == "position" and one.symbol in words:
+            told = f"{action.kind.value} {action.id}: {action.description or action.symbol}"
+            # A split that does not give what is there explains nothing: something else moved as well.
+            return replace(one, kind=one.kind if action.rescales else CORPORATE_ACTION, detail=told)
+    return one
+
+
+def _conclude(
+    desk: Desk, statement: Statement, found: tuple[Discrepancy, ...], trigger: str, now: datetime
+) -> tuple[Discrepancy, ...]:
+    ledger = desk.journal.read()
+    orders = external_orders(books_of(ledger, now), statement)
+    _lock_new_orders(desk, ledger, orders, now)
+    data = {
+        "session": ledger.session.isoformat() if ledger.session else now.date().isoformat(),
+        "clean": not found,
+        "trigger": trigger,
+        "discrepancies": [encode(one) for one in found],
+        "external_orders": [encode(order) for order in orders],
+        "settling": any(one.settling for one in found),
+        **_explained(desk, ledger, statement, found),
+    }
+    desk.journal.append(Kind.RECONCILED, data, now)
+    _lock_symbols(desk, ledger, found, orders, now)
+    halting = [one for one in found if one.halts]
+    if halting and ledger.state.state < TradingState.HALTED:
+        first = halting[0]
+        named = f"{first.kind} {first.symbol}".strip()
+        reason = f"{named}: ledger {first.ledger}, broker {first.broker}"
+        enter(desk, TradingState.HALTED, reason, RECONCILIATION, now)
+    return found
+
+
+def _explained(
+    desk: Desk, ledger: Ledger, statement: Statement, found: tuple[Discrepancy, ...]
+) -> dict[str, object]:
+    """Return where the session's change of equity comes from, and what of it nothing explains.
+
+    Nothing while executions are under way or books differ: then cash or shares are known to be missing.
+    """
+    moving = any(life.filled > life.booked for life in ledger.open_lives)
+    if ledger.tally is None or ledger.baseline is None or found or moving:
+        return {}
+    prices = {position.symbol: position.price for position in statement.positions}
+    explained = explain(
+        ledger.tally, unrealized(ledger.positions, prices), unrealized(ledger.external, prices)
+    )
+    base = ledger.baseline.day_equity
+    left = residual(statement.equity, base, explained)
+    return {
+        "equity": statement.equity,
+        "change": statement.equity - base,
+        "explained": encode(explained),
+        "deposits": ledger.tally.deposit,
+        "residual": left,
+        "alarming": abs(left) > share(statement.equity, desk.plan.residual_limit),
+    }
+
+
+def _lock_new_orders(desk: Desk, ledger: Ledger, orders: Sequence[Order], now: datetime) -> None:
+    """Lock the symbols of orders that others made since the last look: their fills would be told too late."""
+    seen = {order.id for order in ledger.external_orders}
+    for order in orders:
+        if order.id not in seen and order.symbol not in desk.journal.read().locks:
+            reason = f"external: order {order.id} is open, and not ours"
+            _lock(desk, order.symbol, reason, RECONCILIATION, now)
+
+
+def _lock_symbols(
+    desk: Desk,
+    ledger: Ledger,
+    found: tuple[Discrepancy, ...],
+    orders: Sequence[Order],
+    now: datetime,
+) -> None:
+    """Lock what differs; release what we locked ourselves, when it agrees and nobody else is in it."""
+    wrong = {one.symbol: one for one in found if one.symbol}
+    for symbol, one in sorted(wrong.items()):
+        if one.kind == CORPORATE_ACTION and ledger.locked_by.get(symbol) in (None, RECONCILIATION):
+            _lock(desk, symbol, one.detail, QUARANTINE, now)
+        elif symbol not in ledger.locks:
+            _lock(desk, symbol, f"reconciliation: {one.detail}", RECONCILIATION, now)
+    others = {*ledger.external, *(order.symbol for order in orders)}
+    for symbol, by in sorted(ledger.locked_by.items()):
+        if by == RECONCILIATION and symbol not in wrong and symbol not in others:
+            _lock(desk, symbol, None, RECONCILIATION, now)
+
+
+def _lock(desk: Desk, symbol: str, reason: str | None, by: str, now: datetime) -> None:
+    desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason, "by": by}, now)
+
+
+def watch_books(desk: Desk, account: Account, now: datetime) -> str:
+    """Reconcile when it is due, and return why, "" when it was not.
+
+    Due is: every so many minutes; after an order whose outcome was unknown; after a look that found the
+    broker's lists in disagreement; and at once when cash moved that nothing explains, which every
+    trade by hand does. Asking that costs nothing: the account was fetched anyway.
+    """
+    explain_cash(desk, account, now)
+    trigger = _due(desk, account, now)
+    if trigger:
+        reconcile(desk, trigger, now)
+    return trigger
+
+
+def _due(desk: Desk, account: Account, now: datetime) -> str:
+    ledger = desk.journal.read()
+    last = ledger.reconciled_at
+    if ledger.cash is None or last is None:
+        return ""  # the books are opened by pre-market
+    in_doubt = any(life.state in _IN_DOUBT for life in ledger.open_lives)
+    if ledger.doubted_at is not None and last <= ledger.doubted_at < now and not in_doubt:
+        return "after an unknown"
+    if ledger.settling and last < now:
+        return "after a disagreement"
+    if last < now and ledger.clean and _cash_gap(ledger, account) and not _moving(ledger):
+        return "cash moved"
+    every = desk.plan.reconcile_every
+    return "every so often" if every and now - last >= every else ""
+
+
+def _moving(ledger: Ledger) -> bool:
+    return any(life.state.at_broker or life.filled > life.booked for life in ledger.open_lives)
+
+
+def _cash_gap(ledger: Ledger, account: Account) -> bool:
+    return abs(account.cash - (ledger.cash or 0) - ledger.external_cash) > CASH_TOLERANCE
 
 
 def explain_cash(desk: Desk, account: Account, now: datetime) -> int:
@@ -77,53 +236,8 @@ def explain_cash(desk: Desk, account: Account, now: datetime) -> int:
     not: a withdrawal taken for a drawdown would halt, or sell everything.
     """
     ledger = desk.journal.read()
-    if ledger.cash is None or abs(account.cash - ledger.cash) <= CASH_TOLERANCE:
+    if ledger.cash is None or not _cash_gap(ledger, account):
         return 0
-    return book_activities(desk, now - timedelta(days=1), now)
-
-
-def _compare(desk: Desk) -> tuple[Discrepancy, ...]:
-    ledger = desk.journal.read()
-    statement = Statement(
-        cash=desk.broker.fetch_account().cash,
-        positions=desk.broker.fetch_positions(),
-        orders=desk.broker.fetch_open_orders(),
-    )
-    books = Books(
-        cash=ledger.cash or 0,
-        positions=ledger.positions,
-        lives=ledger.open_lives,
-        order_ids=frozenset(ledger.by_order),
-    )
-    return compare(books, statement)
-
-
-def _conclude(
-    desk: Desk, found: tuple[Discrepancy, ...], trigger: str, now: datetime
-) -> tuple[Discrepancy, ...]:
-    ledger = desk.journal.read()
-    data = {
-        "session": ledger.session.isoformat() if ledger.session else now.date().isoformat(),
-        "clean": not found,
-        "trigger": trigger,
-        "discrepancies": [encode(one) for one in found],
-    }
-    desk.journal.append(Kind.RECONCILED, data, now)
-    _lock_symbols(desk, ledger, found, now)
-    if found and ledger.state.state < TradingState.HALTED:
-        first = found[0]
-        named = f"{first.kind} {first.symbol}".strip()
-        reason = f"{named}: ledger {first.ledger}, broker {first.broker}"
-        enter(desk, TradingState.HALTED, reason, "reconciliation", now)
-    return found
-
-
-def _lock_symbols(desk: Desk, ledger: Ledger, found: tuple[Discrepancy, ...], now: datetime) -> None:
-    """Lock what differs; release what we locked ourselves and agrees again."""
-    wrong = {one.symbol: f"reconciliation: {one.detail}" for one in found if one.symbol}
-    for symbol, reason in sorted(wrong.items()):
-        if symbol not in ledger.locks:
-            desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason}, now)
-    for symbol, reason in sorted(ledger.locks.items()):
-        if reason.startswith("reconciliation:") and symbol not in wrong:
-            desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": None}, now)
+    before = ledger.seq
+    bookkeeping.book_activities(desk, now - timedelta(days=1), now)
+    return desk.journal.read().seq - before

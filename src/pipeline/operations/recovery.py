@@ -1,192 +1,244 @@
 """Recovery: the first act of every pass. What became of every order whose life has not ended?
 
-Idempotent: run again after a crash in the middle of it, it converges.
+It asks and records; it cancels what must not be there; it never sends. Idempotent: run again after
+a crash in the middle of it, it converges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from pipeline.domain.alert_catalogue import alert
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
-from pipeline.domain.ledger import Ledger
+from pipeline.domain.ledger import QUARANTINE, RECONCILIATION
 from pipeline.domain.orders import Fill, IntentState, Order, OrderLife
-from pipeline.errors import AppendRefused
+from pipeline.errors import AnswerUnreadable
+from pipeline.failpoints import reach
+from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
-from pipeline.operations.sending import MAX_DECISION_AGE, send
+from pipeline.operations.looking_up import Answers, watched_tombstones
+from pipeline.operations.sending import MAX_DECISION_AGE, ask_to_cancel, cancel
+from pipeline.operations.telling import tell_lasting
 from pipeline.ports import Idempotency
 
-_WATCHED = timedelta(hours=1)
-"""How long an order that was given up is still looked for; reconciliation finds what comes later."""
+RECOVERY = "recovery"
+"""Who locks a symbol of which one order cannot be read: released as soon as it can."""
+_CANCEL_PATIENCE = timedelta(minutes=2)
+"""How long the broker may take to call an order final that it was asked to cancel."""
+_SLACK = timedelta(minutes=1)
+"""What our clock and the broker's may differ by, when executions are asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recovered:
-    """What recovery found: orders asked for, lives changed, fills booked, intents given up."""
+    """What recovery found.
 
-    asked: int
-    changed: int
-    fills: int
-    abandoned: int
+    Attributes:
+        asked: orders that may be at the broker; changed: lives of which there was news.
+        fills: executions booked; abandoned: intents given up.
+        unsent: intents that certainly are not at the broker and still may go, gated once more.
+        unreadable: symbols of orders whose answer made no sense, with the reason.
+    """
+
+    asked: int = 0
+    changed: int = 0
+    fills: int = 0
+    abandoned: int = 0
+    unsent: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def recover(desk: Desk, now: datetime) -> Recovered:
-    """Bring every open life up to what the broker knows.
+    """Bring every open life up to what the broker knows, and look for orders that were given up.
+
+    An answer that cannot be read concerns its own order alone: it counts in full, and its symbol takes
+    no new risk until it can be read.
 
     Raises:
         BrokerUnavailable: the broker does not answer; nothing was assumed.
     """
-    lives = desk.journal.read().open_lives
-    results = [_recover_one(desk, life, now) for life in lives]
-    fills = book_fills(desk, now) + _book_late_arrivals(desk, now)
-    return Recovered(
-        asked=sum(life.state.at_broker for life in lives),
-        changed=results.count("changed"),
-        fills=fills,
-        abandoned=results.count("abandoned"),
-    )
+    reach("before_recover")
+    ledger = desk.journal.read()
+    lives, given_up = ledger.open_lives, watched_tombstones(desk, ledger, now)
+    answers = Answers(desk, (*lives, *given_up), now)
+    found = Recovered(asked=sum(life.state.at_broker for life in lives))
+    for life in lives:
+        reach("in_recover")
+        _recover_one(desk, life, answers, found, now)
+    for life in given_up:
+        reach("in_recover")
+        _look_for(desk, life, answers, found, now)
+    found.fills = book_fills(desk, now)
+    _lock_unreadable(desk, found.unreadable, now)
+    reach("after_recover")
+    return found
 
 
-def _recover_one(desk: Desk, life: OrderLife, now: datetime) -> str:
+def _recover_one(desk: Desk, life: OrderLife, answers: Answers, found: Recovered, now: datetime) -> None:
     if life.state is IntentState.HELD:
-        return "held"
-    if life.state is IntentState.PLANNED:
-        return _send_or_abandon(desk, life, now)
-    order = desk.broker.fetch_order(life.intent.id)
+        return
+    if not life.sends:
+        _unsent(desk, life, found, now)
+        return
+    try:
+        order = answers.of(life)
+    except AnswerUnreadable as error:
+        found.unreadable[life.intent.symbol] = str(error)
+        return
     if order is not None:
-        news = record_order(desk, life, order, now)
-        if life.cancel_requested and not order.state.terminal:
-            # The request may be lost, or was made before anybody knew the broker's id of the order.
-            desk.broker.cancel(order.id)
-        return "changed" if news else "same"
-    if life.state in (IntentState.SENDING, IntentState.UNKNOWN):
-        return _absent(desk, life, now)
-    return "same"  # acknowledged, yet unknown now: reconciliation reports it, nothing is assumed
+        found.changed += record_order(desk, life, order, now)
+        _keep_cancelled(desk, life.intent.id, now)
+    elif life.state in (IntentState.SENDING, IntentState.UNKNOWN):
+        _absent(desk, life, found, now)
+    # Acknowledged, yet unknown now: reconciliation reports it, nothing is assumed.
 
 
-def _absent(desk: Desk, life: OrderLife, now: datetime) -> str:
-    """The broker definitely has no such order: send the same id again, or give it up."""
+def _absent(desk: Desk, life: OrderLife, found: Recovered, now: datetime) -> None:
+    """The broker definitely has no such order: the same id may be sent again, or is given up."""
     if life.state is IntentState.SENDING:
         reason = "the process that sent it did not hear the answer; the broker has no such order"
         desk.journal.append(Kind.UNKNOWN, {"intent_id": life.intent.id, "reason": reason}, now)
-    if desk.broker.idempotency is not Idempotency.KEY_FOREVER:
-        return "same"
-    return _send_or_abandon(desk, life, now)
+    if desk.broker.idempotency is Idempotency.KEY_FOREVER:
+        _unsent(desk, life, found, now)
+    # Elsewhere a second send might be a second order: it is watched, counted in full, left to a person.
 
 
-def _send_or_abandon(desk: Desk, life: OrderLife, now: datetime) -> str:
+def _unsent(desk: Desk, life: OrderLife, found: Recovered, now: datetime) -> None:
     decided = life.intent.release_at or life.intent.decided_at
-    if _session_over(desk, decided, now):
-        return _abandon(desk, life, "never reached the broker, and the session is over", now)
-    if now - decided <= MAX_DECISION_AGE and not life.cancel_requested:
-        try:
-            send(desk, life.intent.id, life.intent.quantity, now)
-        except AppendRefused as error:
-            return _abandon(desk, life, error.reason, now)
-        return "changed"
-    return _abandon(desk, life, "never reached the broker, and is too old to send", now)
-
-
-def _session_over(desk: Desk, decided: datetime, now: datetime) -> bool:
-    """Tell whether the session of a decision has closed: sent now, its order would wait for the next open."""
     session = desk.sessions.on(decided.astimezone(desk.zone).date())
-    return session is not None and decided < session.close <= now
-
-
-def _abandon(desk: Desk, life: OrderLife, reason: str, now: datetime) -> str:
+    if session is not None and decided < session.close <= now:
+        reason = "never reached the broker, and the session is over"  # it would wait for the next open
+    elif life.cancel_requested or now - decided > MAX_DECISION_AGE:
+        reason = "never reached the broker, and is too old to send"
+    else:
+        found.unsent.append(life.intent.id)
+        return
     desk.journal.append(Kind.VETOED, {"intent_id": life.intent.id, "reason": reason}, now)
-    return "abandoned"
+    found.abandoned += 1
 
 
-def _book_late_arrivals(desk: Desk, now: datetime) -> int:
-    """Look for orders that were given up as never arrived: a slow line may deliver them yet.
+def _keep_cancelled(desk: Desk, intent_id: str, now: datetime) -> None:
+    """Cancel what arrived after it was given up; ask again for what was asked to go and is still there.
 
-    One that did is cancelled, its symbol locked, and its executions are booked, so that they are protected.
+    The request may be lost, or was made before anybody knew the broker's id of the order.
     """
-    booked = 0
-    for life in tuple(desk.journal.read().lives.values()):
-        if not life.sends or life.order_id or life.state is not IntentState.EXPIRED:
-            continue
-        sent = life.sent_at or now
-        order = desk.broker.fetch_order(life.intent.id) if now - sent <= _WATCHED else None
-        if order is None:
-            continue
-        record_order(desk, life, order, now)
-        if not order.state.terminal:
-            desk.broker.cancel(order.id)
-        if order.filled > life.booked:
-            fills = desk.broker.fetch_fills(sent - timedelta(minutes=1))
-            ours = [replace(fill, intent_id=life.intent.id) for fill in fills if fill.order_id == order.id]
-            booked += record_fills(desk, ours, now)
-    return booked
+    life = desk.journal.read().lives[intent_id]
+    if life.state.terminal or not (life.late or life.cancel_requested):
+        return
+    if life.cancel_at is None:
+        cancel(desk, intent_id, "it arrived after it had been given up", now)
+        return
+    ask_to_cancel(desk, life.order_id)
+    if now - life.cancel_at >= _CANCEL_PATIENCE:
+        minutes = (now - life.cancel_at) // timedelta(minutes=1)
+        text = f"{life.intent.id}: cancel asked for {minutes} min ago, not confirmed; it counts in full."
+        tell_lasting(desk, "cancel_stuck", life.intent.symbol, text, now)
+
+
+def _look_for(desk: Desk, life: OrderLife, answers: Answers, found: Recovered, now: datetime) -> None:
+    """Look for an order that was given up as never arrived; one that did counts again, and must go."""
+    try:
+        order = answers.of(life)
+    except AnswerUnreadable as error:
+        found.unreadable[life.intent.symbol] = str(error)
+        return
+    if order is None:
+        return
+    text = f"{life.intent.id} was given up, and is at the broker: {order.raw_status}. What is left must go."
+    # Under the instant of its send: told once, whatever dies in between.
+    raise_alert(desk.journal, alert("late_order", life.intent.symbol, text, life.sent_at or now, desk.badge))
+    found.changed += record_order(desk, life, order, now)
+    _keep_cancelled(desk, life.intent.id, now)
+
+
+def look_again(desk: Desk, intent_id: str, now: datetime) -> OrderLife:
+    """Return a life after asking the broker for its order once more, if it may have one."""
+    life = desk.journal.read().lives[intent_id]
+    if life.state.at_broker:
+        with suppress(AnswerUnreadable):  # then it stays what it is: under way
+            order = desk.broker.fetch_order(intent_id)
+            if order is not None:
+                record_order(desk, life, order, now)
+    return desk.journal.read().lives[intent_id]
 
 
 def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bool:
     """Journal what the broker says of an order; return whether it was news."""
-    if order.state is IntentState.UNKNOWN:
-        return False  # a status we do not know: exposure stays counted in full
-    state, filled = _told(life, order), min(order.filled, life.intent.quantity)
-    contradicts = life.state.terminal and state is not life.state
-    if contradicts or order.filled > filled:
-        _quarantine(desk, life, order, now)
-    if contradicts or (state is life.state and filled <= life.filled):
+    life = desk.journal.read().lives[life.intent.id]  # a command in another process may have been faster
+    if life.contradicted(order):
+        theirs = f"{order.state.value}, {order.filled} of {life.intent.quantity} executed"
+        _quarantine(desk, life, f"we hold it for {life.state.value}, the broker says {theirs}", now)
+    heard = life.heard(order)
+    if heard == life:
         return False
-    if order.state is IntentState.ACKED and life.state is IntentState.PARTIAL:
-        return False  # an answer from before: what we know already lies ahead of it
-    if order.state is IntentState.ACKED:
-        data: dict[str, object] = {"intent_id": life.intent.id, "order_id": order.id}
+    data: dict[str, object] = {"intent_id": life.intent.id, "order_id": order.id}
+    if heard.state is IntentState.ACKED and life.state is not IntentState.ACKED:
         desk.journal.append(Kind.ACKED, data, now)
         return True
-    data = {
-        "intent_id": life.intent.id,
-        "order_id": order.id,
-        "state": state.value,
-        "filled": filled,
-        "raw_status": order.raw_status,
-    }
-    desk.journal.append(Kind.ORDER, data, now)
+    more = {"state": heard.state.value, "filled": heard.filled, "raw_status": order.raw_status}
+    desk.journal.append(Kind.ORDER, data | more, now)
     return True
 
 
-def _told(life: OrderLife, order: Order) -> IntentState:
-    """Return the state the broker tells; a rejection after executions ends the rest, no more."""
-    rejected = order.state is IntentState.REJECTED and (order.filled or life.filled)
-    return IntentState.CANCELLED if rejected else order.state
-
-
-def _quarantine(desk: Desk, life: OrderLife, order: Order, now: datetime) -> None:
-    """Lock a symbol whose order the broker tells otherwise than its life could have gone."""
+def _quarantine(desk: Desk, life: OrderLife, reason: str, now: datetime) -> None:
+    """Lock a symbol until a person has looked at it."""
     symbol = life.intent.symbol
-    if symbol not in desk.journal.read().locks:
-        theirs = f"{order.state.value}, {order.filled} of {life.intent.quantity} executed"
-        reason = f"order {life.intent.id}: we hold it for {life.state.value}, the broker says {theirs}"
-        desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason}, now)
+    # Over a lock that would release itself; one that already waits for a person stays as it is.
+    if desk.journal.read().locked_by.get(symbol, RECOVERY) in (RECOVERY, RECONCILIATION):
+        data = {"symbol": symbol, "reason": f"order {life.intent.id}: {reason}", "by": QUARANTINE}
+        desk.journal.append(Kind.LOCK, data, now)
+
+
+def _lock_unreadable(desk: Desk, unreadable: dict[str, str], now: datetime) -> None:
+    """Take no new risk where an order cannot be read; release what can be read again."""
+    ledger = desk.journal.read()
+    ours = {symbol for symbol, by in ledger.locked_by.items() if by == RECOVERY}
+    for symbol in sorted(set(unreadable) - set(ledger.locks)):
+        reason = f"an order of it cannot be read: {unreadable[symbol]}"
+        desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason, "by": RECOVERY}, now)
+    for symbol in sorted(ours - set(unreadable)):
+        desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": None, "by": RECOVERY}, now)
 
 
 def book_fills(desk: Desk, now: datetime) -> int:
     """Book the executions that orders report and the ledger has not; return how many."""
-    ledger = desk.journal.read()
-    waiting = [life for life in ledger.lives.values() if life.filled > _booked(ledger, life.intent.id)]
+    waiting = [life for life in desk.journal.read().open_lives if life.filled > life.booked]
     if not waiting:
         return 0
-    since = min(life.sent_at or life.intent.decided_at for life in waiting) - timedelta(minutes=1)
-    return record_fills(desk, desk.broker.fetch_fills(since), now)
+    since = min(life.sent_at or life.intent.decided_at for life in waiting) - _SLACK
+    return record_fills(desk, _fills_since(desk, since, now), now)
 
 
-def _booked(ledger: Ledger, intent_id: str) -> int:
-    return ledger.booked.get(intent_id, 0)
+def _fills_since(desk: Desk, since: datetime, now: datetime) -> Sequence[Fill]:
+    """Return the executions that can be read; those that cannot stay unbooked, and count as open."""
+    try:
+        return desk.broker.fetch_fills(since)
+    except AnswerUnreadable as error:
+        tell_lasting(desk, "fills_unreadable", "", f"{error}; what they moved counts as open.", now)
+        return [fill for fill in getattr(error, "readable", ()) if isinstance(fill, Fill)]
 
 
 def record_fills(desk: Desk, fills: Iterable[Fill], now: datetime) -> int:
-    """Journal executions of our own orders that are not journalled yet; return how many."""
+    """Journal executions of our own orders that are not journalled yet; return how many.
+
+    More executions than were ordered lock the symbol: they are booked, because the broker holds them.
+    """
     ledger = desk.journal.read()
     count = 0
     for fill in fills:
         intent_id = fill.intent_id or ledger.by_order.get(fill.order_id, "")
         if fill.id in ledger.fills or intent_id not in ledger.lives:
             continue
-        desk.journal.append(Kind.FILL, encode(fill) | {"intent_id": intent_id}, now)
+        reach("before_fill")
+        desk.journal.append(Kind.FILL, encode(replace(fill, intent_id=intent_id)), now)
+        reach("after_fill")
+        life = ledger.lives[intent_id]
+        if life.booked > life.intent.quantity:
+            excess = f"{life.booked} of {life.intent.quantity} executed"
+            _quarantine(desk, life, excess, now)
         count += 1
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from pipeline.domain.formatting import money, percent, price, quantity
 from pipeline.domain.money import PPM, to_money, to_price, to_qty
 from pipeline.domain.orders import Purpose, Side
+from pipeline.domain.pnl import Explained, Explanation
 from pipeline.domain.reports import (
     Choice,
     EquityPoint,
@@ -28,11 +30,11 @@ from pipeline.operations import report_queries as ask
 from pipeline.operations.report_health import (
     load_data_quality,
     load_health,
-    load_incidents,
     load_locks,
     load_reconciliation,
     load_states,
 )
+from pipeline.operations.report_incidents import load_incidents
 from pipeline.operations.report_risk import load_risk
 from pipeline.ports import Store
 
@@ -74,10 +76,21 @@ def load_report(
         data=load_data_quality(store, scope, as_of),
         health=load_health(store, day, as_of),
         states=load_states(store, day),
-        incidents=load_incidents(store, day),
+        incidents=load_incidents(store, day, scope.zone),
         locks=load_locks(store, as_of),
         tomorrow=tomorrow,
+        explained=_load_explained(store, day),
     )
+
+
+def _load_explained(store: Store, day: date) -> Explanation | None:
+    rows = store.query(ask.EXPLAINED, (day,))
+    if not rows:
+        return None
+    row: Row = rows[0]
+    sources = {field.name: to_money(row[field.name]) for field in fields(Explained)}
+    amounts = {name: to_money(row[name]) for name in ("equity", "change", "deposits", "residual")}
+    return Explanation(explained=Explained(**sources), **amounts)
 
 
 def _one(store: Store, sql: str, parameter: object) -> Row:

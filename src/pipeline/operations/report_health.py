@@ -90,19 +90,6 @@ def load_states(store: Store, day: date) -> tuple[Event, ...]:
     )
 
 
-def load_incidents(store: Store, day: date) -> tuple[Event, ...]:
-    """Return what a person should look at. Raises StoreUnavailable."""
-    return tuple(
-        Event(
-            _utc(row["occurred_at"]),
-            f"{row['kind'].replace('_', ' ')}: {row['subject']}",
-            row["text"] or "",
-            row["severity"],
-        )
-        for row in _rows(store, ask.INCIDENTS, day)
-    )
-
-
 def load_locks(store: Store, as_of: datetime) -> tuple[tuple[str, str], ...]:
     """Return the symbols locked at ``as_of`` and why. Raises StoreUnavailable."""
     return tuple((row["symbol"], row["reason"]) for row in _rows(store, ask.LOCKS, as_of))

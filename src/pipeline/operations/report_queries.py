@@ -169,9 +169,61 @@ SELECT arg_max(state, seq) AS state FROM state_changes WHERE occurred_at <= ?
 
 GO = "SELECT arg_max(go, seq) AS go FROM enablements WHERE session = ? AND go IS NOT NULL"
 
-INCIDENTS = """
-SELECT occurred_at, kind, severity, subject, text FROM incidents WHERE session = ? ORDER BY seq LIMIT 100
-"""
+HAPPENED = {
+    "silences": "SELECT occurred_at, since, failures FROM silences WHERE session = ? ORDER BY seq",
+    "states": """
+SELECT occurred_at, state, level, reason, changed_by, resume FROM state_changes WHERE session = ? ORDER BY seq
+""",
+    "external": """
+SELECT 'external' AS what, seq, recorded_at AS occurred_at, symbol, side, quantity, price, order_id AS reason
+FROM external_fills WHERE session = $1
+UNION ALL
+SELECT 'bust', seq, occurred_at, symbol, side, quantity, price, reason FROM busts WHERE session = $1
+ORDER BY seq LIMIT 100
+""",
+    "ends": """
+SELECT
+    'adopted' AS how, seq, occurred_at, symbol, ': ' || reason || ' (' || changed_by || ')' AS why,
+    0 AS residual
+FROM adoptions WHERE session >= $1
+UNION ALL
+SELECT 'balanced', seq, occurred_at, symbol, ': ' || reason || ' (' || changed_by || ')', residual
+FROM balances WHERE session >= $1
+UNION ALL
+SELECT 'gone', seq, occurred_at, symbol, '', 0 FROM locks WHERE session >= $1 AND reason IS NULL
+ORDER BY seq
+""",
+    "money": """
+SELECT occurred_at, kind, amount, description, owner_money
+FROM cash_flows WHERE session = ? AND (owner_money OR kind LIKE 'DIV%' OR kind LIKE 'INT%') ORDER BY seq
+""",
+    "splits": """
+SELECT recorded_at AS occurred_at, symbol, numerator, denominator, activity_id
+FROM splits WHERE session = ? ORDER BY seq
+""",
+    "comparisons": """
+SELECT r.occurred_at, r.clean, d.kind, d.symbol, d.ledger, d.broker
+FROM reconciliations AS r
+LEFT JOIN (FROM discrepancies QUALIFY row_number() OVER (PARTITION BY seq) = 1) AS d ON d.seq = r.seq
+WHERE r.session = ? ORDER BY r.seq
+""",
+    "unknown": """
+SELECT
+    u.occurred_at, i.symbol, u.detail, arg_min(n.state, n.seq) AS state, min(n.occurred_at) AS ended_at
+FROM intent_events AS u
+JOIN intents AS i ON i.id = u.intent_id
+LEFT JOIN intent_events AS n
+    ON n.intent_id = u.intent_id AND n.seq > u.seq AND n.state NOT IN ('unknown', 'sending')
+WHERE u.session = ? AND u.event = 'unknown' GROUP BY u.seq, u.occurred_at, i.symbol, u.detail ORDER BY u.seq
+LIMIT 100
+""",
+    "others": """
+SELECT occurred_at, kind, severity, subject, text FROM incidents
+WHERE session = ? AND kind IN ('check', 'run', 'rejected_order', 'quarantine') ORDER BY seq LIMIT 100
+""",
+}
+
+EXPLAINED = "SELECT * FROM session_explained WHERE session = ?"
 
 LOCKS = """
 WITH latest AS (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from pipeline.domain.alerts import Alert
 from pipeline.domain.journal import Kind
 from pipeline.domain.report_alert import report_alert
 from pipeline.domain.reports import Scope, SessionReport
@@ -49,8 +50,17 @@ def write_report(desk: Desk, session: Session, as_of: datetime) -> Written:
 def deliver_report(desk: Desk, session: Session, as_of: datetime) -> Written:
     """Write the report and tell people that it is there, with its verdict."""
     written = write_report(desk, session, as_of)
-    raise_alert(desk.journal, report_alert(written.report, str(written.path)))
+    raise_alert(desk.journal, _with_head(desk, report_alert(written.report, str(written.path))))
     return written
+
+
+def _with_head(desk: Desk, found: Alert) -> Alert:
+    """Add the journal's head: kept outside this machine, it betrays a journal put back to an older copy.
+
+    The chain and the anchor lie beside the journal, and an older copy of all three fits itself.
+    """
+    ledger = desk.journal.read()
+    return replace(found, fields=(*found.fields, ("Journal", f"record {ledger.seq}: {ledger.head}")))
 
 
 def scope_of(desk: Desk, session: Session) -> Scope:

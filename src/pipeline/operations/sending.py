@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from pipeline.domain.journal import Kind
 from pipeline.domain.orders import Intent, IntentState, Order
-from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, OrderRejected
+from pipeline.domain.trading_state import Trigger
+from pipeline.errors import AnswerUnreadable, AppendRefused, BrokerRefused, BrokerUnavailable, OrderRejected
+from pipeline.failpoints import reach
 from pipeline.operations.desk import Desk
+from pipeline.operations.stopping import stop
 
 MAX_DECISION_AGE = timedelta(seconds=90)
 """How old a decision may be and still be sent: beyond it the market it saw is gone."""
@@ -16,23 +20,50 @@ MAX_DECISION_AGE = timedelta(seconds=90)
 def send(desk: Desk, intent_id: str, quantity: int, now: datetime) -> IntentState:
     """Journal SENDING, send one request, journal its outcome, and return the state reached.
 
-    A process that dies anywhere in here leaves SENDING behind: recovery asks the broker.
+    A process that dies anywhere in here, or is told to, leaves SENDING behind: recovery asks the broker.
 
     Raises:
         AppendRefused: halted, fenced or vetoed in the meantime; nothing was sent.
     """
+    _stop_a_runaway(desk, intent_id, now)
+    reach("before_sending")
     desk.journal.append(Kind.SENDING, {"intent_id": intent_id, "quantity": quantity}, now)
+    reach("after_sending")
     intent = desk.journal.read().lives[intent_id].intent
     try:
         order = desk.broker.submit(intent)
+        reach("after_post")
     except OrderRejected as error:
-        return _rejected(desk, intent, error.code, error.reason, now)
+        state = _rejected(desk, intent, error.code, error.reason, now)
     except BrokerRefused as error:
-        return _rejected(desk, intent, "refused", error.reason, now)
+        state = _rejected(desk, intent, "refused", error.reason, now)
     except BrokerUnavailable as error:
-        desk.journal.append(Kind.UNKNOWN, {"intent_id": intent_id, "reason": error.reason}, now)
-        return IntentState.UNKNOWN
-    return _acknowledged(desk, intent, order, now)
+        state = _unknown(desk, intent, error, now)
+    else:
+        state = _acknowledged(desk, intent, order, now)
+    reach("after_answer")
+    return state
+
+
+def _stop_a_runaway(desk: Desk, intent_id: str, now: datetime) -> None:
+    """Halt when more is to be sent than the gates let through: then something sends past them, in a loop.
+
+    Exits, which no gate counts, may be as many again. The journal refuses what follows the halt.
+    """
+    ledger = desk.journal.read()
+    life, limit = ledger.lives.get(intent_id), desk.limits.max_orders_per_session
+    allowed = limit * 2 if life is not None and life.intent.purpose.reduces else limit
+    if life is None or life.sends or ledger.sent_today < allowed:
+        return
+    reason = f"runaway: {ledger.sent_today} orders were sent in this session, {allowed} are allowed"
+    stop(desk, Trigger.SYSTEM_ERROR, reason, "throttle", now)
+
+
+def _unknown(desk: Desk, intent: Intent, error: BrokerUnavailable, now: datetime) -> IntentState:
+    data: dict[str, object] = {"intent_id": intent.id, "reason": error.reason}
+    if not error.sent:
+        data["sent"] = False  # it certainly never left: there is nothing to ask the broker for
+    return _noted(desk, Kind.UNKNOWN, data, now)
 
 
 def _rejected(desk: Desk, intent: Intent, code: str, reason: str, now: datetime) -> IntentState:
@@ -43,8 +74,17 @@ def _rejected(desk: Desk, intent: Intent, code: str, reason: str, now: datetime)
 
 def _acknowledged(desk: Desk, intent: Intent, order: Order, now: datetime) -> IntentState:
     """What happened after the acknowledgement is read by recovery: here only that the order exists."""
-    desk.journal.append(Kind.ACKED, {"intent_id": intent.id, "order_id": order.id}, now)
-    return IntentState.ACKED
+    return _noted(desk, Kind.ACKED, {"intent_id": intent.id, "order_id": order.id}, now)
+
+
+def _noted(desk: Desk, kind: Kind, data: dict[str, object], now: datetime) -> IntentState:
+    """Journal an outcome, unless a command in another process asked the broker and knows more by now."""
+    try:
+        desk.journal.append(kind, data, now)
+    except AppendRefused as error:
+        if error.code != "illegal":
+            raise
+    return desk.journal.read().lives[str(data["intent_id"])].state
 
 
 def cancel(desk: Desk, intent_id: str, reason: str, now: datetime) -> bool:
@@ -68,5 +108,17 @@ def cancel(desk: Desk, intent_id: str, reason: str, now: datetime) -> bool:
     if not life.cancel_requested:
         desk.journal.append(Kind.CANCEL, {"intent_id": intent_id, "reason": reason}, now)
     if life.order_id:
-        desk.broker.cancel(life.order_id)
+        ask_to_cancel(desk, life.order_id)
     return True
+
+
+def ask_to_cancel(desk: Desk, order_id: str) -> None:
+    """Ask the broker to cancel. Whatever it answers is only information: the outcome is seen by asking.
+
+    Raises:
+        BrokerUnavailable: the request may not have arrived.
+    """
+    reach("before_cancel")
+    with suppress(AnswerUnreadable):
+        desk.broker.cancel(order_id)
+    reach("after_cancel")

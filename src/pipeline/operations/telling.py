@@ -17,6 +17,7 @@ from pipeline.domain.risk import Limit
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
+from pipeline.operations.telling_books import BOOK_TELLERS
 
 
 def tell(desk: Desk) -> int:
@@ -37,10 +38,10 @@ def tell(desk: Desk) -> int:
 
 def tell_lasting(desk: Desk, event: str, subject: str, sentence: str, at: datetime) -> bool:
     """Journal an alert of what may last for many passes, once an hour; return whether it is new."""
-    return raise_alert(desk.journal, _hourly(alert(event, subject, sentence, at, desk.badge)))
+    return raise_alert(desk.journal, hourly(alert(event, subject, sentence, at, desk.badge)))
 
 
-def _hourly(found: Alert) -> Alert:
+def hourly(found: Alert) -> Alert:
     """Return the alert under the id of its hour: told again while it lasts, but not at every pass."""
     begin, _, _ = found.id.rpartition("|")
     return replace(found, id=f"{begin}|{found.at:%Y-%m-%dT%H}")
@@ -73,15 +74,7 @@ def _refused(record: Record, badge: str) -> Iterator[Alert]:
         return  # a halt refuses exits by its nature, and was told itself
     named = ", ".join(breach["limit"] for breach in data["breaches"])
     text = f"{data['purpose']} ({data['reason']}) is refused by {named}; it is tried again at every pass."
-    yield _hourly(alert("exit_refused", data["symbol"], text, record.at, badge))
-
-
-def _locked(record: Record, badge: str) -> Iterator[Alert]:
-    """A lock by reconciliation is told by its break."""
-    symbol, reason = record.data["symbol"], record.data["reason"]
-    if reason is not None and not reason.startswith("reconciliation:"):
-        text = f"{reason}. No entries in {symbol} from here on."
-        yield alert("reconciliation_break", symbol, text, record.at, badge)
+    yield hourly(alert("exit_refused", data["symbol"], text, record.at, badge))
 
 
 def _done(life: OrderLife, record: Record, badge: str) -> Iterator[Alert]:
@@ -118,9 +111,9 @@ def _state(record: Record, badge: str) -> Iterator[Alert]:
     elif state is TradingState.LIQUIDATING:
         yield alert("liquidation", "", f"{by}. Everything is being cancelled and sold.", record.at, badge)
     elif state is TradingState.HALTED:
-        yield alert(
-            "trading_halted", "", f"{by}. Nothing new is sent, open orders are cancelled.", record.at, badge
-        )
+        text = f"{by}. Nothing new is sent, open orders are cancelled.{_also(record)}"
+        yield alert("trading_halted", "", text, record.at, badge)
+        yield from _system_error(reason, record, badge)
     elif state is TradingState.REDUCING and "silent" in reason:
         yield alert("broker_silent", "broker", f"{by}. Exits only, until it answers.", record.at, badge)
     elif state is TradingState.REDUCING and "daily loss" in reason:
@@ -131,23 +124,27 @@ def _state(record: Record, badge: str) -> Iterator[Alert]:
         yield alert("drawdown_warning", "", f"{by}. Entries are made in reduced size.", record.at, badge)
 
 
+def _system_error(reason: str, record: Record, badge: str) -> Iterator[Alert]:
+    """An error that nobody foresaw is a defect, besides being a stop."""
+    _, found, rest = reason.partition("system error in ")
+    if found:
+        where, _, what = rest.partition(": ")
+        yield alert("system_error", where, f"{what}. Trading is stopped.", record.at, badge)
+
+
+def _also(record: Record) -> str:
+    if record.data.get("keep"):
+        return " The selling is stopped: what is held stays held."
+    if record.data.get("targets"):
+        return " Positions are made smaller once ledger and broker agree."
+    return ""
+
+
 def _silence(record: Record, badge: str) -> Iterator[Alert]:
     """That it is silent is told when the ladder says so: a single lost answer wakes nobody."""
     if record.data["since"] is None:
-        text = "It answers again; open orders were looked up."
+        text = "It answers again; ledger and broker were compared."
         yield alert("broker_back", "broker", text, record.at, badge)
-
-
-def _break(record: Record, badge: str) -> Iterator[Alert]:
-    if record.data["clean"]:
-        return
-    found = record.data["discrepancies"]
-    first = found[0]
-    named = f"{first['kind']} {first['symbol']}".strip()
-    text = (
-        f"{len(found)} found; {named}: ledger {first['ledger']}, broker {first['broker']}. Trading is halted."
-    )
-    yield alert("reconciliation_break", first["symbol"], text, record.at, badge)
 
 
 def _verdict(record: Record, badge: str) -> Iterator[Alert]:
@@ -157,12 +154,10 @@ def _verdict(record: Record, badge: str) -> Iterator[Alert]:
         yield alert(event, day, record.data["reason"], record.at, badge)
 
 
-_TELLERS: dict[Kind, Callable[[Record, str], Iterator[Alert]]] = {
+_TELLERS: dict[Kind, Callable[[Record, str], Iterator[Alert]]] = BOOK_TELLERS | {
     Kind.INTENT: _held,
     Kind.VERDICT: _refused,
-    Kind.LOCK: _locked,
     Kind.STATE: _state,
     Kind.SILENCE: _silence,
-    Kind.RECONCILED: _break,
     Kind.ENABLED: _verdict,
 }

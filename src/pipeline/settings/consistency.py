@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from pipeline.errors import ConfigurationError
+from pipeline.settings.caps import beyond_caps
 from pipeline.settings.connection import LIVE_HOST, PAPER_HOST, Mode, host, mode, trading_urls
+from pipeline.settings.hosts import foreign_addresses
 from pipeline.settings.models.root import Settings
 from pipeline.settings.values import Unset
 from pipeline.strategies.registry import build_strategy
@@ -18,7 +20,7 @@ _IB_PAPER_PORTS = (7497, 4002)
 
 def contradictions(settings: Settings) -> list[ConfigurationError]:
     """Return what cannot be meant, each naming its key and remedy. Paper or live is never guessed."""
-    found = [error for check in _CHECKS for error in check(settings)]
+    found = [error for check in (*_CHECKS, foreign_addresses) for error in check(settings)]
     try:
         current = mode(settings)
     except ConfigurationError as error:
@@ -107,4 +109,5 @@ _CHECKS: tuple[Callable[[Settings], Iterator[ConfigurationError]], ...] = (
     _strategy_names,
     _unknown_strategies,
     _allocations,
+    beyond_caps,
 )

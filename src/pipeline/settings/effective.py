@@ -6,12 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from pipeline.domain.market import Timeframe
-from pipeline.domain.money import to_money, to_ppm
+from pipeline.domain.money import to_money, to_ppm, to_qty
 from pipeline.domain.risk import Ladder, RiskLimits
+from pipeline.domain.stops import EmergencyPlan
 from pipeline.errors import ConfigurationError
+from pipeline.settings.connection import Mode, mode
 from pipeline.settings.models.data import CALENDARS
 from pipeline.settings.models.root import Settings
 from pipeline.settings.problems import did_you_mean
@@ -170,7 +173,14 @@ def _other(settings: Settings) -> Iterator[LimitSource]:
     yield from _ppm("price_collar", "execution.price_collar_pct", execution.price_collar_pct)
     most = execution.max_orders_per_session
     yield from _whole("max_orders_per_session", "execution.max_orders_per_session", most)
+    rate = execution.max_orders_per_minute
+    yield from _whole("max_orders_per_minute", "execution.max_orders_per_minute", rate)
+    if execution.max_order_quantity is not None:
+        quantity = to_qty(execution.max_order_quantity)
+        yield LimitSource("max_order_quantity", "execution.max_order_quantity", quantity)
     yield from _whole("max_data_age_bars", "data.max_age_bars", settings.data.max_age_bars)
+    yield from _whole("max_gap_bars", "data.max_gap_bars", settings.data.max_gap_bars)
+    yield from _whole("frozen_bars", "data.frozen_bars", settings.data.frozen_bars)
 
 
 _LIMIT_FIELDS = (
@@ -186,7 +196,11 @@ _LIMIT_FIELDS = (
     "review_hold_seconds",
     "price_collar",
     "max_orders_per_session",
+    "max_orders_per_minute",
+    "max_order_quantity",
     "max_data_age_bars",
+    "max_gap_bars",
+    "frozen_bars",
 )
 _LADDER_FIELDS = (
     "cautious_drawdown",
@@ -272,4 +286,22 @@ def initial_cash(settings: Settings) -> int:
 
 def kill_switch_closes(settings: Settings) -> bool:
     """Tell whether the kill switch sells what is held, besides stopping."""
-    return "close_all_positions" in settings.emergency_procedures.kill_switch.actions
+    return emergency_plan(settings).kill_closes
+
+
+def emergency_plan(settings: Settings) -> EmergencyPlan:
+    """Return what stops do besides stopping, and how long the watchdog waits for a tick.
+
+    A real account sees the recovery's test order only where it is asked for.
+    """
+    procedures = settings.emergency_procedures
+    stops, recovery = procedures.automatic_stops, procedures.recovery_procedures
+    play_money = mode(settings) is not Mode.LIVE
+    bars = 2 * timeframe(settings).length // timedelta(minutes=1) + 1
+    return EmergencyPlan(
+        kill_actions=procedures.kill_switch.actions,
+        stop_actions=stops.actions,
+        reduce_to=to_ppm(stops.reduce_to),
+        tests_orders=play_money if recovery.test_order is None else recovery.test_order,
+        quiet_minutes=procedures.watchdog.quiet_minutes or max(5, bars),
+    )

@@ -86,7 +86,8 @@ def expanded(document: Document, environ: Mapping[str, str]) -> Document:
     that is missing or blank, without a default, leaves :class:`Unset` in the place of the whole value.
 
     Raises:
-        ConfigurationError: a reference that cannot be read, as in ``${1X}`` or ``${X``.
+        ConfigurationError: a reference that cannot be read, as in ``${1X}`` or ``${X``, or a variable that
+            holds a reference.
     """
     return Document(_expand(document.values, (), document, environ), document.origins)
 
@@ -119,6 +120,9 @@ def _expand_text(text: str, path: KeyPath, where: str, environ: Mapping[str, str
         found = environ.get(name, "").strip() or (match["default"] or "").strip()
         if not found:
             return Unset(name, shown(path), where)
+        if "${" in found:
+            remedy = f"the environment variable {name} holds a reference itself; set it to the value"
+            raise ConfigurationError(shown(path), None, remedy, where)
         from_environment = True
         parts.append(found)
     result = "".join([*parts, text[last:]])

@@ -157,6 +157,16 @@ def _not_enforced(case: Case) -> Iterator[Finding]:
         )
 
 
+def _outside_hours(case: Case) -> Iterator[Finding]:
+    if case.settings.data.source.ib_settings.enable_outside_rth:
+        yield Finding(
+            "outside_hours_refused",
+            ("data.source.ib_settings.enable_outside_rth",),
+            "orders are market orders; outside the regular session only limit orders make sense, so none go",
+            "remove the key",
+        )
+
+
 OPERATION_RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _times_move,
     _timetable_order,
@@ -165,4 +175,5 @@ OPERATION_RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _cannot_switch_off,
     _nobody_hears,
     _not_enforced,
+    _outside_hours,
 )

@@ -8,20 +8,24 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline import failpoints
 from pipeline.adapters.calendar import CachedCalendar
 from pipeline.adapters.clocks import HurryingPacer, SleepingPacer, VirtualPacer
 from pipeline.adapters.duckdb_store.store import DuckStore
 from pipeline.adapters.file_lock import FileLock
 from pipeline.adapters.journal import FileJournal
 from pipeline.adapters.reports import render_html, render_markdown
+from pipeline.adapters.schemas import SchemaInspector
+from pipeline.domain.money import to_ppm
 from pipeline.domain.session import SessionTable
 from pipeline.domain.timetable import Procedure, Rhythm
 from pipeline.operations.desk import Desk, Plan
-from pipeline.ports import Pacer
+from pipeline.ports import OrderUpdates, Pacer
 from pipeline.settings import timetable
 from pipeline.settings.connection import Mode, broker, mode
 from pipeline.settings.effective import (
     calendar_code,
+    emergency_plan,
     fingerprint,
     risk_limits,
     strategy_setups,
@@ -54,6 +58,11 @@ def open_pacer(config: str | Path, speed: float | None = None) -> Pacer:
     return HurryingPacer(opened.clock, opened.pacer, SleepingPacer(opened.clock, speed))
 
 
+def open_updates(config: str | Path) -> OrderUpdates | None:
+    """Return what hints at changes at the desk's broker, not started; None where there is nothing."""
+    return _opened(config).connection.updates
+
+
 class _Renderer:
     """A ``ports.ReportRenderer`` of the two renderers."""
 
@@ -81,6 +90,8 @@ def _opened(config: str | Path) -> _Opened:
 @lru_cache(maxsize=4)
 def _build(spec: DeskSpec, _stamps: tuple[int, ...]) -> _Opened:
     settings = spec.settings()
+    if mode(settings) is Mode.LIVE:
+        failpoints.refuse_with_real_money()
     connection = connect(settings, spec.folder)
     return _Opened(_desk(spec, settings, connection), connection)
 
@@ -107,6 +118,7 @@ def _desk(spec: DeskSpec, settings: Settings, connection: Connection) -> Desk:
         store=open_store(home),
         lock=FileLock(_locks(home) / f"{account}.lock"),
         renderer=_Renderer(),
+        inspector=SchemaInspector(),
         home=home,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         code=code_fingerprint(),
@@ -140,12 +152,16 @@ def plan_of(settings: Settings) -> Plan:
         ),
         checks=tuple(settings.daily_operations.intraday.procedures),
         muted=muted,
+        reconcile_every=timetable.period(settings.monitoring.reconciliation.frequency),
+        residual_limit=to_ppm(settings.monitoring.reconciliation.residual_limit),
+        emergency=emergency_plan(settings),
     )
 
 
 def open_calendar(home: Path, settings: Settings) -> SessionTable:
     """Return the session table, from its cache."""
-    return CachedCalendar(home / "calendar").load(calendar_code(settings))
+    closures = settings.data.market_hours.closures
+    return CachedCalendar(home / "calendar").load(calendar_code(settings), closures)
 
 
 def journal_path(home: Path, account: str) -> Path:

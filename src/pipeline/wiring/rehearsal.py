@@ -6,6 +6,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
+from pipeline.errors import ConfigurationError, DataInvalid
 from pipeline.exchange.process import RunningExchange, start
 from pipeline.settings.effective import calendar_code
 from pipeline.settings.models.root import Settings
@@ -35,16 +36,29 @@ def prepare_exchange(home: Path, settings: Settings, first_session: date) -> Pat
 
 
 def recorded_days(file: Path, timezone: str = "UTC") -> tuple[tuple[str, ...], tuple[date, ...]]:
-    """Return the symbols and days of a file of recorded bars. Raises ConfigurationError."""
+    """Return the symbols and days of a file of recorded bars.
+
+    Raises:
+        ConfigurationError: it cannot be read, or has a bar that the schema refuses, which is named.
+    """
+    from pipeline.adapters.schemas import check_recording
     from pipeline.exchange.recorded import contents
 
+    try:
+        flaws = check_recording(file, timezone)
+    except DataInvalid:
+        flaws = ()  # what is wrong with the file as a whole, the market that reads it says
+    if flaws:
+        first = flaws[0]
+        found = f"{first.symbol} at {first.at.isoformat()}: {first.detail} ({len(flaws)} findings)"
+        raise ConfigurationError("market.file", str(file), f"{found}; correct the file")
     return contents(file, timezone)
 
 
-def start_exchange(home: Path, config: Path, port: int = 0) -> RunningExchange:
+def start_exchange(home: Path, config: Path, port: int = 0, faults: Path | None = None) -> RunningExchange:
     """Start the exchange in ``home``; it dies with this process.
 
     Raises:
         ConfigurationError, UsageError, BrokerUnavailable: as ``exchange.process.start``.
     """
-    return start(home / EXCHANGE_HOME, config, port=port)
+    return start(home / EXCHANGE_HOME, config, port=port, faults=faults)

@@ -14,6 +14,8 @@ from pathlib import Path
 from pipeline.errors import ConfigurationError, UsageError
 from pipeline.settings.loading import load_settings, read_settings
 from pipeline.settings.models.root import Settings
+from pipeline.settings.secrets import secret_values
+from pipeline.wiring.redaction import redact
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 """The folder that holds ``flows/``, ``deployments/`` and ``data/``: paths are relative to it."""
@@ -43,9 +45,14 @@ class DeskSpec:
         return Path(self.home)
 
     def settings(self, with_credentials: bool = True) -> Settings:
-        """Return the settings. Raises ConfigurationError."""
+        """Return the settings, and keep their credentials out of this process's logs.
+
+        Raises ConfigurationError.
+        """
         load = load_settings if with_credentials else read_settings
-        return load([Path(file) for file in self.files], self.overrides)
+        found = load([Path(file) for file in self.files], self.overrides)
+        redact(secret_values(found))
+        return found
 
     def save(self) -> Path:
         """Write the desk file into the home and return its path; make it the current desk."""

@@ -164,5 +164,6 @@ def settings_for(url: str, **changes: Any) -> AlpacaSettings:
         "connect_timeout": 0.3,
         "read_timeout": 0.3,
         "total_deadline": 0.6,
+        "refused_pause": 0.0,
     }
     return AlpacaSettings(**values | changes)

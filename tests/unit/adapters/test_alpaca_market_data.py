@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pipeline.adapters.alpaca import AlpacaMarketData
 from pipeline.adapters.alpaca.market_data import _price
-from pipeline.domain.market import Bar, Quote, Timeframe
+from pipeline.domain.market import Bar, Defect, Quote, Timeframe
 from pipeline.domain.money import to_price
-from pipeline.errors import DataInvalid, DataUnavailable
+from pipeline.errors import DataUnavailable
 from pipeline.ports import Headline
 from tests.unit.adapters.fake_alpaca import FakeAlpaca, Handler, fake_alpaca, hangs, says, settings_for
 
@@ -105,14 +105,40 @@ def test_no_bar_can_be_complete_before_its_length_has_passed(
         [row(0), row(0, c=100.4)],
     ],
 )
-def test_a_bar_that_cannot_be_true_is_refused_with_its_symbol(
+def test_a_bar_that_cannot_be_true_is_refused_by_name_and_the_other_symbols_go_on(
     data: AlpacaMarketData, alpaca: FakeAlpaca, rows: list[Any]
 ) -> None:
     """NaN, infinity, nothing, low above open, negative, no zone, half a bar, two truths for one minute."""
-    alpaca.scripts[BARS] = says(200, {"bars": {"SPY": rows}, "next_page_token": None})
+    alpaca.scripts[BARS] = says(200, {"bars": {"SPY": rows, "QQQ": [row(0)]}, "next_page_token": None})
 
-    with pytest.raises(DataInvalid, match="data of SPY refused"):
-        data.fetch_bars(["SPY"], Timeframe.ONE_MINUTE, OPEN, OPEN + MINUTE)
+    found = data.fetch_bars(["SPY", "QQQ"], Timeframe.ONE_MINUTE, OPEN, OPEN + MINUTE)
+    two_truths = len(rows) == 2
+
+    assert found == {"SPY": [bar("SPY", 0)] if two_truths else [], "QQQ": [bar("QQQ", 0)]}
+    assert [(flaw.symbol, flaw.defect) for flaw in found.flaws] == [
+        ("SPY", Defect.CONFLICT if two_truths else Defect.INVALID)
+    ]
+    assert found.flaws[0].at in (OPEN, OPEN + MINUTE)  # the end of what was asked when the row tells no time
+
+
+def test_every_bar_says_which_feed_it_is_from(data: AlpacaMarketData, alpaca: FakeAlpaca) -> None:
+    alpaca.scripts[BARS] = says(200, {"bars": {"SPY": [row(0)]}, "next_page_token": None})
+
+    assert data.fetch_bars(["SPY"], Timeframe.ONE_MINUTE, OPEN, OPEN + MINUTE)["SPY"][0].feed == "iex raw"
+
+
+def test_a_quote_that_cannot_be_read_concerns_its_symbol_only(
+    data: AlpacaMarketData, alpaca: FakeAlpaca
+) -> None:
+    good = {"t": "2026-11-20T14:30:00Z", "bp": 671.2, "ap": 671.21}
+    alpaca.scripts["GET /v2/stocks/quotes/latest"] = says(
+        200, {"quotes": {"SPY": good, "QQQ": good | {"bp": math.nan}}}
+    )
+
+    found = data.fetch_quotes(["SPY", "QQQ"])
+
+    assert list(found) == ["SPY"]
+    assert [(flaw.symbol, flaw.defect) for flaw in found.flaws] == [("QQQ", Defect.INVALID)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -269,7 +270,13 @@ LIVE = "https://api.alpaca.markets"
 def real_settings(mode: Any, trading: str, key: str) -> AlpacaSettings:
     stream = trading.replace("https", "wss") + "/stream"
     return AlpacaSettings(
-        key, "s", trading, stream, "https://data.alpaca.markets", "wss://x.example", mode=mode
+        key,
+        "s",
+        trading,
+        stream,
+        "https://data.alpaca.markets",
+        "wss://stream.data.alpaca.markets",
+        mode=mode,
     )
 
 
@@ -322,3 +329,20 @@ def test_addresses_that_leak_credentials_are_refused(changes: dict[str, Any]) ->
     """Plain http to elsewhere, a rehearsal that leaves the machine, user names in addresses."""
     with pytest.raises(ConfigurationError):
         settings_for("http://127.0.0.1:1", **changes)
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example",
+        "https://alpaca.markets.evil.example",
+        "https://data.alpaca.markets@evil.example",
+    ],
+)
+def test_market_data_that_is_not_alpacas_never_gets_the_keys(mode: str, address: str) -> None:
+    """T11: the keys travel with every question for prices, too."""
+    told = real_settings(mode, PAPER if mode == "paper" else LIVE, "PK1" if mode == "paper" else "AK1")
+    for changes in ({"data_url": address}, {"data_stream_url": address.replace("https", "wss")}):
+        with pytest.raises(ConfigurationError):
+            replace(told, **changes)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ class FakeStream:
         self.sockets: list[ServerConnection] = []
         self.listening = threading.Event()
         self.url = ""
+        self.connections = 0
 
     def serve_one(self, socket: ServerConnection) -> None:
+        self.connections += 1
         asked = json.loads(socket.recv())
         welcome = asked["data"] == {"key_id": KEY, "secret_key": SECRET}
         status = "authorized" if welcome else "unauthorized"
@@ -40,8 +43,9 @@ class FakeStream:
         except ConnectionClosed:
             return
 
-    def event(self) -> None:
-        self.sockets[-1].send(json.dumps({"stream": "trade_updates", "data": {"event": "fill"}}).encode())
+    def event(self, **data: Any) -> None:
+        told = {"stream": "trade_updates", "data": {"event": "fill"} | data}
+        self.sockets[-1].send(json.dumps(told).encode())
 
 
 @contextmanager
@@ -96,6 +100,62 @@ def test_a_dropped_connection_is_made_again_and_counts_as_a_change() -> None:
         assert len(stream.sockets) == 2
 
 
+def test_a_listener_is_told_of_each_change_and_of_the_time_it_happened() -> None:
+    """The time is all that is read from an update; one without a time is a change like any other."""
+    told = threading.Semaphore(0)
+    with fake_stream() as stream:
+        updates = TradeUpdates(settings_for(stream.url))
+        updates.start(told.release)
+        try:
+            assert told.acquire(timeout=3)
+            stream.listening.wait(3)
+            stream.event()
+            assert told.acquire(timeout=3)
+            assert updates.last_event is None
+            stream.event(timestamp="2026-11-20T15:00:00.5Z")
+            assert told.acquire(timeout=3)
+            stream.event(timestamp="2026-11-20T14:00:00Z")
+            assert told.acquire(timeout=3)
+        finally:
+            updates.stop()
+
+    assert updates.last_event == datetime(2026, 11, 20, 15, 0, 0, 500_000, tzinfo=UTC)
+
+
+def test_a_connection_that_is_given_up_is_made_anew() -> None:
+    """F47: pings are answered, and yet it says nothing of what the account shows."""
+    with fake_stream() as stream, listening(stream) as updates:
+        assert updates.wait(3)
+        stream.listening.wait(3)
+        stream.listening.clear()
+        updates.reconnect()
+
+        assert stream.listening.wait(5)
+        assert stream.connections == 2
+
+
+def test_a_broker_that_says_too_soon_is_left_alone_for_longer() -> None:
+    """One socket per key: a client that comes back at once gets 429, and must not try every second."""
+    connections: list[float] = []
+
+    def too_soon(connection: ServerConnection, _request: Any) -> Any:
+        connections.append(time.monotonic())
+        return connection.respond(429, "slow down")
+
+    with serve(lambda _: None, "127.0.0.1", 0, process_request=too_soon) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        updates = TradeUpdates(settings_for(f"http://127.0.0.1:{server.socket.getsockname()[1]}"))
+        updates.start()
+        time.sleep(1.4)
+        updates.stop()
+        server.shutdown()
+        thread.join()
+
+    assert len(connections) == 1
+    assert "429" in updates.failure or updates.failure == "stopped"
+
+
 def test_stopping_is_prompt_and_starting_again_works() -> None:
     with fake_stream() as stream:
         updates = TradeUpdates(settings_for(stream.url))
@@ -115,8 +175,11 @@ def test_refused_keys_are_told_without_the_keys(caplog: pytest.LogCaptureFixture
         while updates.failure == "not started" and time.monotonic() < deadline:
             time.sleep(0.01)
 
-        assert updates.failure == "Lost: the broker refused the credentials"
+        assert (updates.failure, updates.refused) == ("the broker refused the credentials", True)
         assert not updates.wait(0)
+        asked = stream.connections
+        time.sleep(1.2)
+        assert (stream.connections, asked) == (1, 1)
     assert "wrong-secret" not in caplog.text
 
 

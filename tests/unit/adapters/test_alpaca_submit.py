@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import pickle
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,6 +82,10 @@ TABLE = [
     (Answer(425), Verdict.UNKNOWN),
     (Answer(429), Verdict.NOT_SENT),
     *((Answer(status), Verdict.UNKNOWN) for status in (402, 418, 500, 502, 503, 504, 599)),
+    (Answer(302, {"id": "x"}), Verdict.UNKNOWN),
+    (Answer(404), Verdict.REJECTED),
+    (Answer(422, {"code": True}), Verdict.REJECTED),
+    (Answer(200, "accepted"), Verdict.UNKNOWN),
     (Answer(None, sent=True), Verdict.UNKNOWN),
     (Answer(None, sent=False), Verdict.NOT_SENT),
 ]
@@ -181,6 +187,83 @@ def test_a_refused_connection_means_that_nothing_was_sent() -> None:
     assert not caught.value.sent
 
 
+def test_a_name_that_does_not_resolve_means_that_nothing_was_sent(
+    alpaca: FakeAlpaca, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F44: DNS fails before there is a connection."""
+
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(BrokerUnavailable, match="Name or service not known") as caught:
+        AlpacaBroker(settings_for(alpaca.url)).submit(INTENT)
+
+    assert not caught.value.sent
+
+
+def test_a_connection_that_is_not_secure_means_that_nothing_was_sent(alpaca: FakeAlpaca) -> None:
+    """F44: what answers does not speak TLS; the order is in no byte that left."""
+    broker = AlpacaBroker(settings_for(alpaca.url.replace("http", "https")))
+    with pytest.raises(BrokerUnavailable, match="SSL") as caught:
+        broker.submit(INTENT)
+
+    assert not caught.value.sent
+    assert alpaca.orders == {}
+
+
+@contextmanager
+def a_proxy(alpaca: FakeAlpaca, pause: float, chunk: int) -> Iterator[str]:
+    """Relay between client and server, the answer's bytes in small pieces with a pause after each."""
+    ended = threading.Event()
+
+    def relay(client: socket.socket) -> None:
+        with client, socket.create_connection(alpaca.server_address[:2]) as server, suppress(OSError):
+            client.settimeout(0.2)
+            server.settimeout(5)
+            with suppress(TimeoutError):
+                while request := client.recv(65_536):
+                    server.sendall(request)
+            answer = server.recv(65_536)
+            for at in range(0, len(answer), chunk):
+                if ended.wait(pause):
+                    return
+                client.sendall(answer[at : at + chunk])
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=relay, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        ended.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_bytes_that_drip_end_at_the_total_deadline(alpaca: FakeAlpaca) -> None:
+    """F39: one byte every 100 ms, headers included. Every read is in time, the whole would take a minute."""
+    with a_proxy(alpaca, pause=0.1, chunk=1) as url:
+        broker = AlpacaBroker(settings_for(url, read_timeout=0.5, total_deadline=0.8))
+        began = time.monotonic()
+        with pytest.raises(BrokerUnavailable, match=r"no whole answer within 0\.8 s") as caught:
+            broker.submit(INTENT)
+        took = time.monotonic() - began
+
+    assert caught.value.sent
+    assert 0.7 < took < 1.2
+    assert alpaca.count(POST) == 1
+    assert INTENT.id in alpaca.orders
+
+
+def test_bytes_that_come_in_pieces_but_in_time_are_an_answer(alpaca: FakeAlpaca) -> None:
+    with a_proxy(alpaca, pause=0.01, chunk=40) as url:
+        order = AlpacaBroker(settings_for(url, total_deadline=3.0)).submit(INTENT)
+
+    assert order.state is IntentState.ACKED
+
+
 def test_an_order_that_could_not_leave_in_time_never_leaves(alpaca: FakeAlpaca, monkeypatch: Any) -> None:
     """Name resolution outlasts the deadline: nobody waits any more, so the request must stay here."""
     resolve = socket.getaddrinfo
@@ -233,9 +316,9 @@ def test_a_duplicate_id_that_cannot_be_looked_up_stays_unknown(
     broker.submit(INTENT)
     for status, body in [
         (500, None),
-        (429, None),
         (401, {"message": "forbidden."}),
         (404, {"code": 40410000}),
+        (429, None),
     ]:
         alpaca.scripts["GET /v2/orders:by_client_order_id"] = says(status, body)
         with pytest.raises(BrokerUnavailable) as caught:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
 import time
@@ -13,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.alpaca import AlpacaBroker
 from pipeline.adapters.clocks import ExchangeClock, SleepingPacer, SystemClock, VirtualPacer
 from pipeline.errors import BrokerUnavailable, UsageError
-from tests.unit.adapters.fake_alpaca import FakeAlpaca, Handler, fake_alpaca, says, settings_for
+from tests.unit.adapters.fake_alpaca import FakeAlpaca, Handler, fake_alpaca, says
 
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 
@@ -73,18 +71,25 @@ def test_a_clock_that_cannot_be_moved_is_told_apart_from_one_that_does_not_answe
         asyncio.run(VirtualPacer("http://127.0.0.1:1").wait_until(NOON))
 
 
-def test_the_exchanges_clock_is_read_in_utc_whatever_zone_it_answers_in(server: FakeAlpaca) -> None:
-    """Alpaca answers in New York time with nanoseconds."""
-    body = {
-        "timestamp": "2026-11-20T12:00:00.123456789-05:00",
-        "is_open": True,
-        "next_open": "2026-11-23T09:30:00-05:00",
-        "next_close": "2026-11-20T16:00:00-05:00",
-    }
-    server.scripts["GET /v2/clock"] = says(200, json.dumps(body))
-    clock = ExchangeClock(AlpacaBroker(settings_for(server.url)))
+def test_the_exchanges_clock_is_its_control_ports_so_that_time_passes_while_the_broker_is_silent(
+    server: FakeAlpaca,
+) -> None:
+    """F45: without it nobody in a rehearsal would notice for how long the broker has been silent."""
+    server.scripts["GET /v2/clock"] = says(503)
+    server.scripts["GET /clock"] = says(200, {"now": "2026-11-20T12:00:00.123456-05:00", "running": False})
+    clock = ExchangeClock(server.url)
 
     assert clock.now() == NOON + timedelta(microseconds=123_456)
+
+
+@pytest.mark.parametrize("body", [{}, [], "soon", {"now": 7}])
+def test_a_clock_that_cannot_be_read_is_no_answer(server: FakeAlpaca, body: Any) -> None:
+    server.scripts["GET /clock"] = says(200, body)
+
+    with pytest.raises(BrokerUnavailable):
+        ExchangeClock(server.url).now()
+    with pytest.raises(BrokerUnavailable, match="refused"):
+        ExchangeClock("http://127.0.0.1:1").now()
 
 
 def test_importing_the_adapters_imports_no_vendor() -> None:

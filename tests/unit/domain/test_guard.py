@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -96,6 +96,67 @@ def test_a_trader_that_lost_its_lease_writes_nothing_that_trades(paper: Paper, k
     paper.epoch = 0
     with refused("fenced"):
         paper.append(Kind(kind), {"intent_id": entry().id, "quantity": 100})
+
+
+def test_without_any_lease_nothing_that_trades_is_written() -> None:
+    """A journal that nobody ever leased has epoch 0, and so has whoever never asked for the lease."""
+    with refused("fenced"):
+        Paper().plan(entry())
+
+
+def version(paper: Paper, code: str, reason: str = "", day: date = DAY) -> None:
+    said = {"session": day.isoformat(), "code": code, "config": "f", "by": "somebody", "reason": reason}
+    paper.append(Kind.VERSION, said)
+
+
+def test_one_version_trades_a_session_until_a_person_names_another(paper: Paper) -> None:
+    """The lease of Paper has code "c" and configuration "f"."""
+    claim = {
+        "procedure": "intraday-tick",
+        "session": DAY.isoformat(),
+        "instant": T0.isoformat(),
+        "driver": "",
+    }
+    paper.plan_session()
+    version(paper, "c")
+    paper.plan(entry())
+    with refused("other_version"):
+        version(paper, "d")
+    version(paper, "d", "a repair that cannot wait")
+    for kind, data in (
+        (Kind.CLAIM, claim),
+        (Kind.INTENT, encode(entry(minute=1, symbol="QQQ"))),
+        (Kind.SENDING, {"intent_id": entry().id, "quantity": 100}),
+    ):
+        with refused("other_version"):
+            paper.append(kind, data)
+    version(paper, "c", "back again")
+    paper.append(Kind.CLAIM, claim)
+    paper.send(entry())
+
+
+def test_any_version_sells_everything_when_that_was_asked_for(paper: Paper) -> None:
+    holding(paper).plan_session()
+    version(paper, "d", "another process trades")
+    paper.enter(LIQUIDATING)
+    paper.plan(leave(purpose=Purpose.LIQUIDATION))
+    paper.send(leave(purpose=Purpose.LIQUIDATION))
+
+
+def test_the_first_version_is_named_by_who_holds_the_lease_and_by_nobody_else(paper: Paper) -> None:
+    paper.epoch = 0
+    with refused("fenced"):
+        version(paper, "c")
+    version(paper, "d", "a person needs no lease")
+
+
+def test_an_entry_against_what_is_held_would_cross_zero(paper: Paper) -> None:
+    """Long 100: a short entry of 150 would sell the position and open another, by accident."""
+    holding(paper)
+    for quantity in (1, 100, 150):
+        with refused("crossing"):
+            paper.plan(an_intent(Side.SELL, quantity, Purpose.ENTRY, 1))
+    paper.plan(an_intent(Side.SELL, 10, Purpose.ENTRY, 1, "QQQ"))
 
 
 def test_halt_cancel_and_the_brokers_word_need_no_lease(paper: Paper) -> None:

@@ -90,9 +90,12 @@ def test_a_slow_bleed_of_a_fifth_of_a_percent_a_step_trips_the_daily_limit() -> 
 def test_a_silent_broker_stops_entries_after_60_s_and_everything_after_300(
     seconds: int, failures: int, state: TradingState
 ) -> None:
-    condition = assess(replace(health(ACCOUNT), silence_seconds=seconds, failures=failures), LADDER)
+    """Failed checks halt only where they are configured: three of them here, off by default."""
+    asked = replace(health(ACCOUNT), silence_seconds=seconds, failures=failures)
+    condition = assess(asked, replace(LADDER, halted_connectivity_failures=3))
 
     assert condition.state is state
+    assert assess(replace(asked, silence_seconds=0), LADDER) == FINE
 
 
 def test_the_worst_condition_decides() -> None:

@@ -171,7 +171,7 @@ def test_values_that_cannot_be_orders_are_refused() -> None:
 
 def test_only_entries_and_signal_exits_wait_for_review() -> None:
     assert {purpose for purpose in Purpose if purpose.reviewed} == {Purpose.ENTRY, Purpose.EXIT}
-    assert [purpose for purpose in Purpose if not purpose.reduces] == [Purpose.ENTRY]
+    assert [purpose for purpose in Purpose if not purpose.reduces] == [Purpose.ENTRY, Purpose.PROBE]
 
 
 def test_a_fill_is_signed_by_its_side() -> None:

@@ -106,7 +106,7 @@ def test_a_signal_in_the_middle_of_an_append_loses_and_doubles_nothing(
     intent = an_intent(quantity=SHARE)
     with monkeypatch.context() as patch:
         if moment == "fold":
-            patch.setattr("pipeline.domain.ledger.cash_of", interrupt)
+            patch.setattr("pipeline.domain.booking.cash_of", interrupt)
             journal.append(Kind.OPENING, {"cash": 10**9, "positions": {}}, T0)
         else:
             patch.setattr(os, {"write": "pwrite", "sync": "fsync"}[moment], interrupt)

@@ -113,11 +113,13 @@ def test_the_webhook_and_the_bot_send_text_and_blocks(slack: LoopbackSlack) -> N
     [
         (Answer(429, "rate_limited", {"Retry-After": "7"}), 7.0),
         (Answer(429, "rate_limited"), 1.0),
+        (Answer(429, "rate_limited", {"Retry-After": "86400"}), 300.0),
+        (Answer(429, "rate_limited", {"Retry-After": "nan"}), 0.0),
         (Answer(500, "<html>oops</html>"), None),
         (Answer(503, ""), None),
         (Answer(hang=True), None),
     ],
-    ids=["429", "429 without a header", "500", "503", "hang"],
+    ids=["429", "429 without a header", "429 for a day", "429 for nonsense", "500", "503", "hang"],
 )
 def test_not_now_is_transient_with_the_seconds_slack_asks_for(
     slack: LoopbackSlack, answer: Answer, seconds: float | None

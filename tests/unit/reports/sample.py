@@ -10,6 +10,7 @@ from math import pi, sin
 from pipeline.domain.market import Timeframe
 from pipeline.domain.money import to_money, to_price, to_qty
 from pipeline.domain.orders import Purpose, Side
+from pipeline.domain.pnl import Explained, Explanation
 from pipeline.domain.reports import (
     Bound,
     CheckLine,
@@ -214,6 +215,10 @@ def a_session() -> SessionReport:
         incidents=(),
         locks=(),
         tomorrow=TOMORROW,
+        explained=Explanation(
+            to_money("10000.90"), to_money("0.9041"),
+            Explained(to_money("0.2452"), to_money("0.6789"), 0, 0, to_money("-0.02"), 0, 0), 0, 0,
+        ),
     )  # fmt: skip
 
 
@@ -283,8 +288,10 @@ def a_halted_session() -> SessionReport:
             Event(at(92), "HALTED", "daily loss 5.12 % of 5.00 % (risk-monitor)", "critical"),
         ),
         incidents=(
-            Event(at(92), "halt: HALTED", "daily loss 5.12 % of 5.00 % (risk-monitor)", "critical"),
-            Event(at(93), "reconciliation: start-up", "1 discrepancy", "critical"),
+            Event(at(40), "the broker was silent", "3 calls in a row without an answer", "warning",
+                  "answered again 10:11:30 ET, after 1 min 30 s"),
+            Event(at(92), "trading HALTED", "daily loss 5.12 % of 5.00 % (risk-monitor)", "critical"),
+            Event(at(93), "ledger and broker differed", "position SPY: ledger 1.191, broker 0", "critical"),
         ),
         locks=(("SPY", "position of 0 at the broker that we did not make"),),
         tomorrow=None,

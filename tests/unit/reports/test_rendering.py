@@ -95,6 +95,7 @@ def test_the_page_is_whole_and_in_the_order_a_desk_reads(name: str) -> None:
         "Trades",
         "Decisions",
         "Risk against limits",
+        "Incidents",
         "Reconciliation",
         "Data quality",
         "System health",

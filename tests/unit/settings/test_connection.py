@@ -34,6 +34,16 @@ def test_live_needs_the_word_and_the_sentence(read: Read) -> None:
         read(LIVE + ARMING.replace("accept", "except"))
 
 
+@pytest.mark.parametrize("missing", ["account", "confirm", "valid_until"])
+def test_an_arming_needs_each_of_its_three_parts(read: Read, missing: str) -> None:
+    lines = [line for line in ARMING.splitlines() if missing not in line]
+
+    with pytest.raises(ConfigurationError) as caught:
+        read(LIVE + "\n".join(lines))
+
+    assert f"live_arming.{missing}: is required" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "environ", "said"),
     [

@@ -116,6 +116,16 @@ def test_variables_are_put_in_after_parsing_so_a_value_is_never_yaml() -> None:
     )
 
 
+def test_a_variable_that_holds_a_reference_was_never_put_in() -> None:
+    """A deployment tool that forgot to fill its template: the key names the variable and not its value."""
+    with pytest.raises(ConfigurationError) as caught:
+        expanded(read_text("a: {b: '${KEY}'}", "f"), {"KEY": "${vault:secret}"})
+
+    assert str(caught.value) == (
+        "f:1: a.b: the environment variable KEY holds a reference itself; set it to the value"
+    )
+
+
 @pytest.mark.parametrize("value", ["${", "${1X}", "${A", "${A-b}", "${}"])
 def test_a_broken_reference_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a reference"):

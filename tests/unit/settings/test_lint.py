@@ -220,6 +220,12 @@ def found(code: str, findings: tuple[Finding, ...]) -> list[Finding]:
             ("risk_management.volatility_controls.max_symbol_volatility",),
             "no gate of this version asks them",
         ),
+        (
+            "outside_hours_refused",
+            "data: {source: {provider: interactive_brokers, ib_settings: {enable_outside_rth: true}}}",
+            ("data.source.ib_settings.enable_outside_rth",),
+            "outside the regular session only limit orders make sense",
+        ),
         ("missing_variable", "", ("data.source.api_credentials.api_key",), "ALPACA_API_KEY is not set"),
         (
             "placeholder_webhook",

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError
+from pipeline.settings.caps import HARD_CAPS
 from pipeline.settings.documents import Document, KeyPath, read_document, read_text
 from pipeline.settings.effective import risk_limits
 from pipeline.settings.layers import expanded, merged
@@ -74,13 +75,16 @@ def _limits_or_refusal(document: Mapping[str, Any]) -> ConfigurationError | None
     assert all(0 < share <= PPM for share in (*shares, *limits.ladder.resume_ramp))
     assert all(0 < rung < PPM for rung in rungs)
     assert 0 <= limits.min_cash <= PPM
+    for name, cap in HARD_CAPS.items():
+        value = getattr(limits, name, None) or getattr(limits.ladder, name, None)
+        assert value is None or 0 < value <= cap, name
     assert limits.stop_loss is None or 0 < limits.stop_loss < PPM
     assert PPM <= limits.max_leverage <= 4 * PPM
     assert limits.max_positions >= 1
     return None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(path=st.sampled_from(KEYS), new=JUNK)
 def test_any_value_in_any_place_is_refused_or_within_the_caps(path: KeyPath, new: Any) -> None:
     refusal = _limits_or_refusal(_changed(VALID.values, path, str(path[-1]), new))

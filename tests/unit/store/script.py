@@ -227,3 +227,46 @@ def restamped(records: list[Record]) -> list[Record]:
     for record in records:
         script.add(record.kind, record.data, replace(record, epoch=2).at.replace(microsecond=1))
     return script.records
+
+
+WEDNESDAY = "2013-10-09"
+
+
+def three_days() -> list[Record]:
+    """Return two days and a Wednesday of books: others' trades, a split, a bust, an adoption, a balance.
+
+    SPY: 1 bought at 100 and bust; 2 bought at 100, split 2:1, 4 sold at 51 (+4.00). QQQ: 3 bought by hand at
+    50, adopted, 3 sold at 49 (−3.00). DIA: 1 appears out of nowhere, balanced at 150.
+    """
+    script = Script(two_days())
+    script.session(WEDNESDAY)
+    version = {"session": WEDNESDAY, "code": "c0de", "config": "c0ff", "by": "desk", "reason": "first lease"}
+    script.add(Kind.VERSION, version)
+    script.now = at(WEDNESDAY, "14:00:00")
+    taken_back = Fill("f-b", "o-b", "", "SPY", Side.BUY, to_qty("1"), to_price("100"), script.now)
+    script.add(Kind.FILL, encode(taken_back))
+    bust = {"fill_id": "f-b", "reason": "no longer listed", "realized": 0, "external": False}
+    script.add(Kind.BUST, bust | {"fill": encode(taken_back)})
+    script.fill("f-30", "entry-30", "buy", "SPY", "2", "100")
+    split = {"activity_id": "s-1", "symbol": "SPY", "numerator": 2, "denominator": 1}
+    script.add(Kind.SPLIT, split | {"at": at(WEDNESDAY, "14:05:00").isoformat(), "rescale": True})
+    script.fill("f-31", "exit-30", "sell", "SPY", "4", "51")
+    by_hand = Fill("x-1", "o-x", "", "QQQ", Side.BUY, to_qty("3"), to_price("50"), script.now)
+    script.add(Kind.EXTERNAL, encode(by_hand))
+    said = {"by": "ann", "reason": "mine"}
+    moved = {"symbol": "QQQ", "quantity": to_qty("3"), "cost": to_money("150"), "cash": to_money("-150")}
+    script.add(Kind.ADOPTED, moved | said)
+    script.fill("f-32", "exit-31", "sell", "QQQ", "3", "49")
+    held = {"symbol": "DIA", "quantity": to_qty("1"), "cost": to_money("150"), "cash": to_money("10502")}
+    script.add(Kind.BALANCED, held | said | {"residual": to_money("150")})
+    script.add(Kind.LOCK, {"symbol": "DIA", "reason": "looking at it", "by": "ann"})
+    explained = dict.fromkeys(("unrealized", "external", "dividends", "fees", "interest", "other"), 0)
+    told = {
+        "equity": to_money("10652"),
+        "change": to_money("151"),
+        "deposits": 0,
+        "residual": to_money("150"),
+    }
+    clean = {"session": WEDNESDAY, "clean": True, "trigger": "balance", "discrepancies": []}
+    script.add(Kind.RECONCILED, clean | told | {"explained": explained | {"realized": to_money("1")}})
+    return script.records

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipeline.adapters.duckdb_store.store import DuckStore
-from pipeline.domain.market import Bar, Timeframe
+from pipeline.adapters.schemas import SchemaInspector
+from pipeline.domain.market import Bar, Defect, Timeframe
 
 START = datetime(2013, 10, 7, 13, 30, tzinfo=UTC)
 
@@ -31,6 +32,18 @@ def test_bars_come_back_as_they_were_oldest_first(store: DuckStore) -> None:
         "QQQ": [a_bar("QQQ", minute) for minute in range(3)],
         "NONE": [],
     }
+
+
+def test_every_kept_bar_says_which_feed_it_is_from(store: DuckStore) -> None:
+    """Two feeds in one file are found when the bars are looked at together: nobody takes them for one."""
+    first, other = replace(a_bar("SPY"), feed="iex raw"), replace(a_bar("SPY", 1), feed="sip raw")
+    store.record_bars([other, first], Timeframe.ONE_MINUTE)
+
+    found = store.load_bars(["SPY"], Timeframe.ONE_MINUTE, START, START + timedelta(hours=1))
+    flaws = SchemaInspector().inspect(found, timedelta(minutes=1))
+
+    assert [bar.feed for bar in found["SPY"]] == ["iex raw", "sip raw"]
+    assert {flaw.defect for flaw in flaws} == {Defect.MIXED}
 
 
 def test_a_bar_kept_once_stays_as_it_was(store: DuckStore) -> None:

@@ -21,10 +21,10 @@ from pipeline.domain.market import Timeframe
 from pipeline.domain.money import money_decimal, qty_decimal, to_money
 from pipeline.domain.orders import Fill, Side
 from pipeline.domain.portfolio import Position
-from tests.unit.store.script import Script, restamped, two_days
+from tests.unit.store.script import Script, restamped, three_days
 from tests.unit.store.test_bars import a_bar
 
-RECORDS = two_days()
+RECORDS = three_days()
 
 
 def digests_of(*batches: list[Record]) -> dict[str, Digest]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.adapters.duckdb_store.store import DuckStore
-from tests.unit.store.script import MONDAY, TUESDAY, at, two_days
+from tests.unit.store.script import MONDAY, TUESDAY, WEDNESDAY, at, three_days, two_days
 
 
 @pytest.fixture
@@ -119,3 +119,29 @@ def test_a_breach_is_kept_in_the_units_people_read(traded: DuckStore) -> None:
         "money",
         date.fromisoformat(MONDAY),
     )
+
+
+def test_a_third_day_of_books_is_told_as_it_was(store: DuckStore) -> None:
+    """By hand: see ``script.three_days``. The bust trip is none; the split's entry price is per new share."""
+    store.project(three_days())
+    trip = "symbol, quantity, entry_price, exit_price, realized"
+    trades = store.query(f"SELECT {trip} FROM trades WHERE session = ? ORDER BY seq", (WEDNESDAY,))
+    held = store.query("SELECT symbol, quantity, cost FROM positions WHERE quantity <> 0")
+    costs = store.query("SELECT realized, fills FROM session_costs WHERE session = ?", (WEDNESDAY,))
+    told = store.query("SELECT change, realized, residual FROM session_explained")
+    incidents = store.query(
+        "SELECT kind, subject FROM incidents WHERE session = ? ORDER BY seq", (WEDNESDAY,)
+    )
+
+    assert [tuple(map(str, row.values())) for row in trades] == [
+        ("SPY", "4.000000000", "50.0000", "51.0000", "4.000000"),
+        ("QQQ", "3.000000000", "50.0000", "49.0000", "-3.000000"),
+    ]
+    assert [tuple(map(str, row.values())) for row in held] == [("DIA", "1.000000000", "150.000000")]
+    assert [tuple(map(str, row.values())) for row in costs] == [("1.000000", "4")]
+    assert [tuple(map(str, row.values())) for row in told] == [("151.000000", "1.000000", "150.000000")]
+    assert [tuple(row.values()) for row in incidents] == [
+        ("bust", "SPY"),
+        ("external_trade", "QQQ"),
+        ("balanced", "DIA"),
+    ]

@@ -8,9 +8,10 @@ from typing import Any
 
 from pipeline.adapters.alpaca.account import AlpacaSettings
 from pipeline.adapters.alpaca.outcomes import answered
-from pipeline.adapters.alpaca.parsing import Unreadable, parse_instant
-from pipeline.domain.market import SYMBOL, Bar, Quote, Timeframe
+from pipeline.adapters.alpaca.parsing import EPOCH, Unreadable, parse_instant
+from pipeline.domain.market import SYMBOL, Bar, BySymbol, Defect, Flaw, Quote, Timeframe
 from pipeline.domain.money import PRICE_SCALE, to_price
+from pipeline.domain.quality import in_order
 from pipeline.errors import BrokerRefused, BrokerUnavailable, DataInvalid, DataUnavailable
 from pipeline.ports import Headline
 
@@ -26,6 +27,7 @@ _NEWS_PAGE = 50
 _MOST_HEADLINES = 500
 _SYMBOLS_PER_REQUEST = 500
 _SOURCE = "alpaca"
+_ADJUSTMENT = "raw"
 
 
 class AlpacaMarketData:
@@ -39,13 +41,15 @@ class AlpacaMarketData:
         from pipeline.adapters.alpaca.transport import open_data
 
         self.feed = settings.feed
+        self._tag = f"{settings.feed} {_ADJUSTMENT}"
         self._stocks, self._news = open_data(settings)
 
     def fetch_bars(
         self, symbols: Sequence[str], timeframe: Timeframe, start: datetime, end: datetime
-    ) -> Mapping[str, Sequence[Bar]]:
+    ) -> BySymbol[Sequence[Bar]]:
         """Return the bars that began at or after ``start`` and were complete at ``end``; both UTC-aware."""
-        bars: dict[str, dict[datetime, Bar]] = {symbol: {} for symbol in symbols}
+        bars: dict[str, list[Bar]] = {symbol: [] for symbol in symbols}
+        flaws: list[Flaw] = []
         # Alpaca includes a bar that starts at its "end".
         last_start = end - timeframe.length
         for chunk in _chunks(symbols) if last_start >= start else ():
@@ -55,27 +59,27 @@ class AlpacaMarketData:
                 "start": _rfc3339(start),
                 "end": _rfc3339(last_start),
                 "limit": _BARS_PAGE,
-                "adjustment": "raw",
+                "adjustment": _ADJUSTMENT,
                 "feed": self.feed,
                 "sort": "asc",
             }
             for page in self._pages("/stocks/bars", query, "bars"):
-                _take_page(bars, page)
-        return {
-            symbol: [bar for at, bar in sorted(found.items()) if start <= at <= last_start]
-            for symbol, found in bars.items()
-        }
+                flaws += _take_page(bars, page, end, self._tag)
+        told = BySymbol[Sequence[Bar]](flaws=flaws)
+        for symbol, found in bars.items():
+            told[symbol], wrong = in_order(bar for bar in found if start <= bar.start <= last_start)
+            told.flaws += tuple(wrong)
+        return told
 
-    def fetch_quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+    def fetch_quotes(self, symbols: Sequence[str]) -> BySymbol[Quote]:
         """Return the latest quote of each symbol that has both a bid and an ask."""
-        quotes: dict[str, Quote] = {}
+        quotes = BySymbol[Quote]()
         for chunk in _chunks(symbols):
             query = {"symbols": ",".join(chunk), "feed": self.feed}
             body = self._ask(self._stocks, "/stocks/quotes/latest", query)
             for symbol, raw in _member(body, "quotes").items():
-                quote = _quote(symbol, raw)
-                if quote is not None and symbol in chunk:
-                    quotes[symbol] = quote
+                if symbol in chunk:
+                    _take_quote(quotes, symbol, raw)
         return quotes
 
     def fetch_headlines(self, symbols: Sequence[str], since: datetime) -> Sequence[Headline]:
@@ -147,32 +151,38 @@ def _member(body: Any, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _take_page(bars: dict[str, dict[datetime, Bar]], page: Any) -> None:
-    """Add one page. A page without bars is null or {}; identical repetitions are one bar."""
+def _take_page(bars: dict[str, list[Bar]], page: Any, end: datetime, feed: str) -> Iterator[Flaw]:
+    """Add one page, and yield what of it cannot be true. A page without bars is null or {}."""
     for symbol, rows in (page or {}).items():
         found = bars.get(symbol)
         if found is None:
             continue
         for row in rows or ():
-            bar = _bar(symbol, row)
-            if found.setdefault(bar.start, bar) != bar:
-                raise DataInvalid(symbol, f"two different bars for {bar.start.isoformat()}")
+            try:
+                found.append(_bar(symbol, row, feed))
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                yield Flaw(symbol, Defect.INVALID, _began(row, end), f"bar {row!r:.200}: {error}")
 
 
-def _bar(symbol: str, row: Any) -> Bar:
+def _bar(symbol: str, row: Any, feed: str) -> Bar:
+    return Bar(
+        symbol,
+        parse_instant(row["t"]),
+        _price(row["o"]),
+        _price(row["h"]),
+        _price(row["l"]),
+        _price(row["c"]),
+        int(row["v"]),
+        feed,
+    )
+
+
+def _began(row: Any, otherwise: datetime) -> datetime:
+    """Return when a bar that cannot be read began, as far as it tells."""
     try:
-        return Bar(
-            symbol,
-            parse_instant(row["t"]),
-            _price(row["o"]),
-            _price(row["h"]),
-            _price(row["l"]),
-            _price(row["c"]),
-            int(row["v"]),
-        )
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        reason = f"bar {row!r}: {error}"
-    raise DataInvalid(symbol, reason)
+        return parse_instant(row["t"])
+    except (Unreadable, TypeError, KeyError):
+        return otherwise
 
 
 def _price(value: Any) -> int:
@@ -185,15 +195,15 @@ def _price(value: Any) -> int:
     return to_price(value)
 
 
-def _quote(symbol: str, raw: Any) -> Quote | None:
+def _take_quote(quotes: BySymbol[Quote], symbol: str, raw: Any) -> None:
+    """Add one quote, unless it cannot be read. Alpaca writes 0 for a side that nobody quotes."""
     try:
         quote = Quote(symbol, parse_instant(raw["t"]), to_price(raw["bp"]), to_price(raw["ap"]))
     except (ValueError, TypeError, KeyError) as error:
-        reason = f"quote {raw!r}: {error}"
+        quotes.flaws += (Flaw(symbol, Defect.INVALID, EPOCH, f"quote {raw!r:.200}: {error}"),)
     else:
-        # Alpaca writes 0 for a side that nobody quotes.
-        return quote if quote.bid > 0 and quote.ask > 0 else None
-    raise DataInvalid(symbol, reason)
+        if quote.bid > 0 and quote.ask > 0:
+            quotes[symbol] = quote
 
 
 def _headline(raw: Any) -> Headline:

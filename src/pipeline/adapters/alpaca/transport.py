@@ -7,7 +7,7 @@ clients are used for addresses, headers and authentication; the HTTP session bel
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import requests
@@ -18,7 +18,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
 from pipeline.adapters.alpaca.account import AlpacaSettings, is_loopback
+from pipeline.adapters.alpaca.gate import Gate
 from pipeline.adapters.alpaca.outcomes import Answer
+from pipeline.errors import AccountMismatch
 
 Method = Literal["get", "post", "delete"]
 
@@ -113,14 +115,15 @@ class _Failed(Exception):
 
 
 class GuardedSession(requests.Session):
-    """A session with timeouts, a total deadline, no retries and no redirects.
+    """A session with timeouts, a total deadline, no retries and no redirects; ``heard`` sees every response.
 
     The deadline holds whatever the other side does, name resolution and one byte a second
     included, because the request runs in a thread of its own that can be left behind.
     """
 
-    def __init__(self, settings: AlpacaSettings) -> None:
+    def __init__(self, settings: AlpacaSettings, heard: Callable[[requests.Response], None]) -> None:
         super().__init__()
+        self._heard = heard
         self._timeout = (settings.connect_timeout, settings.read_timeout)
         self._deadline = settings.total_deadline
         # Proxies and .netrc of the environment have no business between this machine and itself.
@@ -129,7 +132,12 @@ class GuardedSession(requests.Session):
             self.mount(scheme, _Adapter())
 
     def request(self, method: Any, url: Any, *_: Any, **options: Any) -> requests.Response:
-        """Return the complete response. Raises _Failed, also for a redirect."""
+        """Return the complete response.
+
+        Raises:
+            _Failed: there is none, or it is a redirect.
+            AccountMismatch: the host is a live one, and this process must not reach it.
+        """
         attempt = _Attempt()
         outcome: list[requests.Response | Exception] = []
         finished = threading.Event()
@@ -139,7 +147,7 @@ class GuardedSession(requests.Session):
             try:
                 guarded = {**options, "timeout": self._timeout, "allow_redirects": False}
                 outcome.append(super(GuardedSession, self).request(method, url, **guarded))
-            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            except (requests.RequestException, HTTPError, OSError, ValueError, AccountMismatch) as error:
                 outcome.append(error)
             finally:
                 finished.set()
@@ -155,8 +163,11 @@ class GuardedSession(requests.Session):
         if not outcome:
             raise _Failed(Answer(None, sent=sent, reason=f"no whole answer within {self._deadline:g} s"))
         found = outcome[0]
+        if isinstance(found, AccountMismatch):
+            raise found
         if isinstance(found, Exception):
             raise _Failed(Answer(None, sent=sent, reason=_describe(found)))
+        self._heard(found)
         if 300 <= found.status_code < 400:
             raise _Failed(Answer(found.status_code, reason="a redirect, which is never followed"))
         return found
@@ -185,23 +196,37 @@ class _Client(Protocol):
 
 
 class Wire:
-    """Asks one of Alpaca's hosts, through an SDK client, exactly once per call."""
+    """Asks one of Alpaca's hosts, through an SDK client, at most once per call."""
 
-    def __init__(self, client: Any, settings: AlpacaSettings) -> None:
+    def __init__(self, client: Any, settings: AlpacaSettings, gate: Gate) -> None:
         # ``retry_attempts=0`` is falsy to alpaca-py and means 3; the clients' constructors do not pass it on.
         client._retry = 0
         client._retry_codes = []
-        self._session = client._session = GuardedSession(settings)
+        self._session = client._session = GuardedSession(settings, gate.heard)
         self._client: _Client = client
+        self._gate = gate
         self._secrets = (settings.secret_key, settings.key_id)
 
-    def ask(self, method: Method, path: str, data: Mapping[str, Any] | None = None) -> Answer:
-        """Send one request and return what came of it; raises nothing.
+    def ask(
+        self, method: Method, path: str, data: Mapping[str, Any] | None = None, urgent: bool = False
+    ) -> Answer:
+        """Send one request and return what came of it.
 
         The SDK's exceptions carry the request's headers, hence the credentials: they end here.
+
+        Args:
+            method: only a read waits for its turn when the minute's requests are spent.
+            path, data: the request, below the version.
+            urgent: may use what is kept for cancels, look-ups and recovery.
+
+        Raises:
+            AccountMismatch: the host is a live one, and this process must not reach it.
         """
         from alpaca.common.exceptions import APIError
 
+        refusal = self._gate.admit(urgent, may_wait=method == "get")
+        if refusal is not None:
+            return refusal
         try:
             body = getattr(self._client, method)(path, dict(data) if data is not None else None)
         except APIError as error:
@@ -248,6 +273,7 @@ def open_trading(settings: AlpacaSettings) -> Wire:
             url_override=settings.trading_url.rstrip("/").removesuffix("/v2"),
         ),
         settings,
+        Gate(settings.trading_allowance, settings.refused_pause),
     )
 
 
@@ -262,4 +288,15 @@ def open_data(settings: AlpacaSettings) -> tuple[Wire, Wire]:
         client(settings.key_id, settings.secret_key, raw_data=True, url_override=root)
         for client in (StockHistoricalDataClient, NewsClient)
     )
-    return Wire(stocks, settings), Wire(news, settings)
+    # A 403 here also means "not in your subscription": news that are not must not silence the bars.
+    gate = Gate(settings.data_allowance, refused_pause=0.0)
+    return Wire(stocks, settings, gate), Wire(news, settings, gate)
+
+
+def open_corporate(settings: AlpacaSettings) -> Wire:
+    """Return the wire to the list of announced corporate actions, on the data host."""
+    from alpaca.data.historical.corporate_actions import CorporateActionsClient
+
+    root = settings.data_url.rstrip("/").removesuffix("/v2")
+    client = CorporateActionsClient(settings.key_id, settings.secret_key, raw_data=True, url_override=root)
+    return Wire(client, settings, Gate(settings.data_allowance, refused_pause=0.0))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume")
+_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume", "feed")
+
+_Row = tuple[str, int, int, int, int, int, int]
 
 # Integers are appended five times as fast as decimals and instants; the sort is Python's for the same reason.
 _STAGE = """
@@ -29,7 +31,7 @@ _KEEP = """
 INSERT INTO bars
 SELECT
     symbol, $timeframe, make_timestamptz(start),
-    open * 0.0001, high * 0.0001, low * 0.0001, close * 0.0001, volume
+    open * 0.0001, high * 0.0001, low * 0.0001, close * 0.0001, volume, $feed
 FROM incoming
 WHERE (symbol, make_timestamptz(start)) NOT IN (
     SELECT (symbol, start) FROM bars WHERE timeframe = $timeframe AND start BETWEEN $first AND $last
@@ -39,7 +41,7 @@ _LOAD = """
 SELECT
     symbol, epoch_us(start) AS start,
     CAST(open * $scale AS BIGINT) AS open, CAST(high * $scale AS BIGINT) AS high,
-    CAST(low * $scale AS BIGINT) AS low, CAST(close * $scale AS BIGINT) AS close, volume
+    CAST(low * $scale AS BIGINT) AS low, CAST(close * $scale AS BIGINT) AS close, volume, feed
 FROM bars
 WHERE timeframe = $timeframe AND start >= $first AND start < $end AND symbol IN (SELECT unnest($symbols))
 ORDER BY symbol, start
@@ -49,18 +51,19 @@ ORDER BY symbol, start
 def insert_bars(connection: DuckDBPyConnection, bars: Sequence[Bar], timeframe: Timeframe) -> None:
     """Keep the bars that are not kept yet, in one transaction. ``bars`` must not be empty."""
     once = {(bar.start, bar.symbol): bar for bar in reversed(bars)}
-    rows = [
-        (bar.symbol, _microseconds(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume)
-        for _, bar in sorted(once.items(), key=itemgetter(0))
-    ]
     starts = [bar.start for bar in bars]
+    wanted = {"timeframe": timeframe.value, "first": min(starts), "last": max(starts)}
+    feeds: dict[str, list[_Row]] = {}
+    for _, bar in sorted(once.items(), key=itemgetter(0)):
+        row = bar.symbol, _microseconds(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume
+        feeds.setdefault(bar.feed, []).append(row)
     connection.execute("BEGIN")
-    connection.execute(_STAGE)
-    appender = connection.appender("incoming")
-    appender.append_rows(rows)
-    appender.flush()
-    bounds = {"timeframe": timeframe.value, "first": min(starts), "last": max(starts)}
-    connection.execute(_KEEP, bounds)
+    for feed, rows in feeds.items():  # nearly always one
+        connection.execute(_STAGE)
+        appender = connection.appender("incoming")
+        appender.append_rows(rows)
+        appender.flush()
+        connection.execute(_KEEP, wanted | {"feed": feed})
     connection.execute("COMMIT")
 
 

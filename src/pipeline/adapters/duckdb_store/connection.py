@@ -31,6 +31,7 @@ _CORRUPT = (
     "Could not read enough bytes from file",
     "Serialization Error",
 )
+_HELD = "Could not set lock on file"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -48,6 +49,10 @@ class StoreCorrupt(Terminal):
 
     def __str__(self) -> str:
         return f"the store {self.path} is corrupt: {self.reason}"
+
+
+class StoreHeld(StoreUnavailable):
+    """Another program, which does not know our lock, has the file open: a DuckDB shell, a notebook."""
 
 
 class StoreMismatch(StoreUnavailable):
@@ -70,6 +75,7 @@ def open_database(path: Path | None, files: bool = False) -> Iterator[DuckDBPyCo
 
     Raises:
         StoreCorrupt: the file is not what was written.
+        StoreHeld: another program has the file open.
         StoreUnavailable: the disk, a statement, or a file that a newer Marketday made.
     """
     import duckdb
@@ -104,6 +110,8 @@ def refusals() -> tuple[type[Error], ...]:
 def _translated(name: str, error: Error) -> StoreCorrupt | StoreUnavailable:
     reason = str(error).strip().split("\n")[0]
     # A refusal may quote any words, those about a corrupt file too.
+    if _HELD in reason:
+        return StoreHeld(name, reason)
     if isinstance(error, refusals()) or not any(mark in reason for mark in _CORRUPT):
         return StoreUnavailable(name, reason)
     return StoreCorrupt(name, reason, _IN_LOG in reason)

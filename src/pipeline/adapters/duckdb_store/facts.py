@@ -1,69 +1,38 @@
 """Each journal record as rows of the store. Pure: rows depend on the record and on :class:`Carried` only.
 
-The order of a row's values is that of its table's columns in ``migrations/0001_tables.sql``.
+The order of a row's values is that of its table's columns in ``migrations``.
 What the ledger needs of a payload is required here too; evidence that a writer left out is empty.
 """
 
 from __future__ import annotations
 
 import json
-from bisect import bisect_right, insort
+from bisect import insort
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from pipeline.adapters.duckdb_store.trips import Book, Leg
+from pipeline.adapters.duckdb_store.book_facts import (
+    adopted_rows,
+    balanced_rows,
+    bust_rows,
+    cash_rows,
+    explained_row,
+    external_rows,
+    fill_rows,
+    opening_rows,
+    split_rows,
+)
+from pipeline.adapters.duckdb_store.carried import Carried, Row
 from pipeline.domain.alerts import Alert
 from pipeline.domain.codec import decode
 from pipeline.domain.journal import Kind, Record
-from pipeline.domain.ledger import DEPOSITS, Baseline, Snapshot
+from pipeline.domain.ledger import Baseline, Snapshot
 from pipeline.domain.money import money_decimal, notional, price_decimal, qty_decimal
-from pipeline.domain.orders import Fill, Intent, IntentState
-from pipeline.domain.portfolio import CashActivity, Position
+from pipeline.domain.orders import Intent, IntentState
 from pipeline.domain.risk import Breach, Verdict
 from pipeline.domain.trading_state import TradingState
-
-Row = tuple[str, tuple[object, ...]]
-"""A table's name and one row of it."""
-
-_BEFORE_OPEN = timedelta(hours=5, minutes=30)
-"""Trading before the open begins at 04:00 in New York: a fill from then on is the coming session's."""
-
-
-@dataclass(slots=True)
-class Carried:
-    """What rows depend on besides their own record; the same for any split of the records into batches.
-
-    Attributes:
-        session: of the last SESSION record.
-        opens: every planned session's open and day, sorted.
-        book: positions and round trips.
-        known: (table, id) of facts already stored: told twice is stored once.
-    """
-
-    session: date | None = None
-    opens: list[tuple[datetime, date]] = field(default_factory=list)
-    book: Book = field(default_factory=Book)
-    known: set[tuple[str, str]] = field(default_factory=set)
-
-    def session_at(self, instant: datetime) -> date | None:
-        """Return the session during which, or after whose close, ``instant`` was."""
-        found = bisect_right(self.opens, instant + _BEFORE_OPEN, key=lambda planned: planned[0])
-        return self.opens[found - 1][1] if found else self.session
-
-    def session_of_day(self, day: date) -> date | None:
-        """Return the last session on or before ``day``: brokers date fees and dividends by day only."""
-        found = bisect_right(self.opens, day, key=lambda planned: planned[1])
-        return self.opens[found - 1][1] if found else self.session
-
-    def is_new(self, table: str, key: str) -> bool:
-        """Tell whether the fact was not stored before, and count it as stored."""
-        if (table, key) in self.known:
-            return False
-        self.known.add((table, key))
-        return True
 
 
 def rows_of(carried: Carried, record: Record) -> Iterator[Row]:
@@ -98,11 +67,10 @@ def _lease(_: Carried, record: Record) -> Iterator[Row]:
     yield "leases", (record.seq, record.at, data["epoch"], data["owner"], *named)
 
 
-def _opening(carried: Carried, record: Record) -> Iterator[Row]:
-    yield "openings", (record.seq, record.at, carried.session, money_decimal(record.data["cash"]))
-    held = {symbol: decode(Position, raw) for symbol, raw in record.data["positions"].items()}
-    for leg in carried.book.hold(held, record.at):
-        yield _position_change(record.seq, carried.session, leg)
+def _version(_: Carried, record: Record) -> Iterator[Row]:
+    data = record.data
+    said = (date.fromisoformat(data["session"]), data["code"], data["config"], data["by"], data["reason"])
+    yield "versions", (record.seq, record.at, *said)
 
 
 def _session(carried: Carried, record: Record) -> Iterator[Row]:
@@ -218,36 +186,6 @@ def _order(carried: Carried, record: Record) -> Iterator[Row]:
     yield "intent_events", (record.seq, record.at, carried.session, *event, *told)
 
 
-def _fill(carried: Carried, record: Record) -> Iterator[Row]:
-    fill = decode(Fill, record.data)
-    if not carried.is_new("fills", fill.id):
-        return
-    day = carried.session_at(fill.at)
-    whose = (fill.id, fill.order_id, fill.intent_id or None, fill.symbol, fill.side.value)
-    value = money_decimal(notional(fill.price, fill.quantity))
-    amounts = (qty_decimal(fill.quantity), price_decimal(fill.price), value)
-    yield "fills", (record.seq, record.at, fill.at, day, *whose, *amounts)
-    for leg in carried.book.book(fill):
-        yield _position_change(record.seq, day, leg)
-
-
-def _position_change(seq: int, day: date | None, leg: Leg) -> Row:
-    fill_id, intent_id = (None, None) if leg.fill is None else (leg.fill.id, leg.fill.intent_id or None)
-    traded = (qty_decimal(leg.traded), price_decimal(leg.price), money_decimal(leg.value))
-    after = (qty_decimal(leg.quantity), money_decimal(leg.cost), money_decimal(leg.realized), leg.opened_at)
-    head = (seq, leg.number, leg.at, day, leg.symbol, leg.trip, fill_id, intent_id)
-    return "position_changes", (*head, *traded, *after)
-
-
-def _cash(carried: Carried, record: Record) -> Iterator[Row]:
-    moved = decode(CashActivity, record.data)
-    if not carried.is_new("cash_flows", moved.id):
-        return
-    day = carried.session_of_day(moved.at.astimezone(UTC).date())
-    said = (moved.id, moved.kind, money_decimal(moved.amount), moved.description, moved.kind in DEPOSITS)
-    yield "cash_flows", (record.seq, record.at, moved.at, day, *said)
-
-
 def _snapshot(_: Carried, record: Record) -> Iterator[Row]:
     seen = decode(Snapshot, record.data)
     totals = (money_decimal(seen.equity), money_decimal(seen.cash))
@@ -275,6 +213,8 @@ def _reconciled(carried: Carried, record: Record) -> Iterator[Row]:
     data, day, found = record.data, _day(carried, record.data), record.data.get("discrepancies", [])
     said = (data["clean"], data.get("trigger", ""), len(found))
     yield "reconciliations", (record.seq, record.at, day, *said)
+    if "residual" in data:
+        yield explained_row(day, record)
     for each in found:
         sides = tuple(None if each.get(side) is None else str(each[side]) for side in ("ledger", "broker"))
         named = (each["kind"], each.get("symbol"), *sides, each.get("detail") or "")
@@ -282,7 +222,7 @@ def _reconciled(carried: Carried, record: Record) -> Iterator[Row]:
 
 
 def _lock(carried: Carried, record: Record) -> Iterator[Row]:
-    said = (record.data["symbol"], record.data["reason"])
+    said = (record.data["symbol"], record.data["reason"], record.data.get("by"))
     yield "locks", (record.seq, record.at, carried.session, *said)
 
 
@@ -306,7 +246,8 @@ def _report(carried: Carried, record: Record) -> Iterator[Row]:
 
 _ROWS: dict[Kind, Callable[[Carried, Record], Iterator[Row]]] = {
     Kind.LEASE: _lease,
-    Kind.OPENING: _opening,
+    Kind.VERSION: _version,
+    Kind.OPENING: opening_rows,
     Kind.SESSION: _session,
     Kind.BASELINE: _baseline,
     Kind.ENABLED: _enabled,
@@ -323,8 +264,13 @@ _ROWS: dict[Kind, Callable[[Carried, Record], Iterator[Row]]] = {
     Kind.ORDER: _order,
     Kind.CANCEL: _event(None),
     Kind.VETOED: _event(IntentState.EXPIRED),
-    Kind.FILL: _fill,
-    Kind.CASH: _cash,
+    Kind.FILL: fill_rows,
+    Kind.EXTERNAL: external_rows,
+    Kind.ADOPTED: adopted_rows,
+    Kind.BALANCED: balanced_rows,
+    Kind.BUST: bust_rows,
+    Kind.SPLIT: split_rows,
+    Kind.CASH: cash_rows,
     Kind.SNAPSHOT: _snapshot,
     Kind.STATE: _state,
     Kind.SILENCE: _silence,

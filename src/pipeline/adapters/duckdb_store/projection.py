@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from pipeline.adapters.duckdb_store.carried import Carried
 from pipeline.adapters.duckdb_store.connection import StoreMismatch, refusals
-from pipeline.adapters.duckdb_store.facts import Carried, rows_of
+from pipeline.adapters.duckdb_store.facts import rows_of
 from pipeline.adapters.duckdb_store.trips import Book
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.money import to_money, to_qty
@@ -17,8 +18,17 @@ from pipeline.domain.portfolio import Position
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_ONCE = {Kind.FILL: "fills", Kind.CASH: "cash_flows", Kind.ALERT: "alerts"}
-"""Kinds that may be journalled twice under one id, and where the first one is."""
+_ONCE = {
+    Kind.FILL: ("fills", "id"),
+    Kind.EXTERNAL: ("external_fills", "id"),
+    Kind.BUST: ("busts", "fill_id"),
+    Kind.SPLIT: ("splits", "activity_id"),
+    Kind.CASH: ("cash_flows", "id"),
+    Kind.ALERT: ("alerts", "id"),
+}
+"""Kinds that may be journalled twice under one id: where the first one is, and what the id is called."""
+
+_MOVE_SHARES = frozenset({Kind.FILL, Kind.OPENING, Kind.ADOPTED, Kind.BALANCED, Kind.BUST, Kind.SPLIT})
 
 _NOT_PROJECTED = frozenset({"bars", "projection", "migrations"})
 
@@ -105,12 +115,13 @@ def _append(connection: DuckDBPyConnection, tables: dict[str, list[tuple[object,
 def _load_carried(connection: DuckDBPyConnection, fresh: Sequence[Record]) -> Carried:
     opens = [(at.astimezone(UTC), day) for at, day in connection.execute(_SESSIONS).fetchall()]
     kinds = {record.kind for record in fresh}
-    book = _load_book(connection) if kinds & {Kind.FILL, Kind.OPENING} else Book()
+    book = _load_book(connection) if kinds & _MOVE_SHARES else Book()
     known = {("sessions", day.isoformat()) for _, day in opens}
     for kind in kinds & _ONCE.keys():
-        table, ids = _ONCE[kind], [record.data["id"] for record in fresh if record.kind is kind]
-        found = connection.execute(f"SELECT id FROM {table} WHERE id IN (SELECT unnest(?))", [ids])  # noqa: S608
-        known |= {(table, key) for (key,) in found.fetchall()}
+        table, key = _ONCE[kind]
+        ids = [record.data[key] for record in fresh if record.kind is kind]
+        found = connection.execute(f"SELECT {key} FROM {table} WHERE {key} IN (SELECT unnest(?))", [ids])  # noqa: S608
+        known |= {(table, told) for (told,) in found.fetchall()}
     return Carried(opens[-1][1] if opens else None, sorted(opens), book, known)
 
 

@@ -7,9 +7,11 @@ open the file, not even to copy it (that drops DuckDB's own lock, FAULTS K12).
 from __future__ import annotations
 
 import os
+import random
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.duckdb_store.bars import insert_bars, select_bars
-from pipeline.adapters.duckdb_store.connection import StoreCorrupt, open_database
+from pipeline.adapters.duckdb_store.connection import StoreCorrupt, StoreHeld, open_database
 from pipeline.adapters.duckdb_store.projection import apply_records, load_digests, load_watermark
 from pipeline.adapters.duckdb_store.query import select_rows
 from pipeline.domain.journal import Record
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _BATCH = 20_000
 """Records in one transaction of a rebuild."""
+_JITTER = 0.02, 0.1
+"""Seconds between two attempts to open a file that another program has open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class DuckStore:
             with open_database(fresh, files=True) as connection:
                 old = str(self.path).replace("'", "''")
                 connection.execute(f"ATTACH '{old}' AS old (READ_ONLY)")
-                moved = connection.execute("INSERT INTO bars SELECT * FROM old.bars").fetchall()
+                moved = connection.execute("INSERT INTO bars BY NAME SELECT * FROM old.bars").fetchall()
                 connection.execute("DETACH old")
                 return int(moved[0][0]), None
         except StoreCorrupt as error:
@@ -187,8 +191,8 @@ class DuckStore:
     def _opened(self) -> Iterator[DuckDBPyConnection]:
         with self._locked():
             try:
-                with open_database(self.path) as connection:
-                    yield connection
+                with ExitStack() as stack:
+                    yield self._connected(stack)
             except StoreCorrupt as error:
                 kept = self._set_aside(error)
                 lost = "the bars kept last" if error.in_log else "all bars"
@@ -197,6 +201,17 @@ class DuckStore:
                     f"restores what the journal knows; {lost} may have to be fetched again"
                 )
                 raise StoreUnavailable(str(self.path), reason) from error
+
+    def _connected(self, stack: ExitStack) -> DuckDBPyConnection:
+        """Open the file; wait, with jitter, for a program that does not know our lock."""
+        deadline = time.monotonic() + self._wait_seconds
+        while True:
+            try:
+                return stack.enter_context(open_database(self.path))
+            except StoreHeld:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(random.uniform(*_JITTER))
 
     def _set_aside(self, error: StoreCorrupt) -> Path:
         """Rename what is corrupt, the log alone or the file with its log, to the first free name."""

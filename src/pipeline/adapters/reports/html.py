@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.reports.svg import Chart, Mark, drawdown_svg, equity_svg
 from pipeline.domain import formatting
 from pipeline.domain.orders import Side
-from pipeline.domain.report_verdict import conclude, day_against_limit, health_sentence, worst_of_limit
+from pipeline.domain.report_verdict import (
+    conclude,
+    day_against_limit,
+    health_sentence,
+    sources,
+    worst_of_limit,
+)
 from pipeline.domain.reports import SessionReport, Trade
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ def render_html(report: SessionReport) -> str:
         report=report,
         verdict=conclude(report),
         day_against_limit=day_against_limit(report),
+        sources=sources(report),
         # Built by svg.py from numbers, with its texts escaped there.
         charts=Markup(charts(report)),  # noqa: S704
     )

@@ -20,7 +20,13 @@ from pipeline.domain.formatting import (
     signed_money,
     time_of_day,
 )
-from pipeline.domain.report_verdict import conclude, day_against_limit, health_sentence, worst_of_limit
+from pipeline.domain.report_verdict import (
+    conclude,
+    day_against_limit,
+    health_sentence,
+    sources,
+    worst_of_limit,
+)
 from pipeline.domain.reports import Holding, RunLine, SessionReport, Trade
 from pipeline.domain.session import Session
 
@@ -70,6 +76,7 @@ def _profit(report: SessionReport) -> Iterator[str]:
         ("Slippage (inside)", signed_money(-profit.slippage)),
         ("Traded", money(profit.turnover)),
     ]
+    rows += [(f"– {name}", signed_money(amount)) for name, amount in sources(report)]
     yield from _table(("", ">Amount"), rows)
 
 
@@ -229,13 +236,16 @@ def _health(report: SessionReport) -> Iterator[str]:
             ("Procedure", "Step", "Outcome", "Evidence"),
             [(c.procedure, c.name.replace("_", " "), c.outcome, c.evidence) for c in report.health.checks],
         )
-    if report.incidents:
-        zone = report.scope.zone
-        yield from ("", "### Incidents", "")
-        yield from _table(
-            ("Time", "Severity", "What", "Why"),
-            [(time_of_day(e.at, zone), e.severity, e.what, e.why) for e in report.incidents],
-        )
+
+
+def _incidents(report: SessionReport) -> Iterator[str]:
+    zone = report.scope.zone
+    rows = (
+        (time_of_day(event.at, zone), event.severity, event.what, event.why, event.ended or NONE)
+        for event in report.incidents
+    )
+    columns = ("Time", "Severity", "What happened", "Why", "How it ended")
+    yield from _section("Incidents", columns, rows, "None.")
 
 
 def _run(line: RunLine) -> Cells:
@@ -264,6 +274,7 @@ _PARTS: tuple[Callable[[SessionReport], Iterator[str]], ...] = (
     _trades,
     _decisions,
     _risk,
+    _incidents,
     _reconciliation,
     _data,
     _health,

@@ -1,4 +1,7 @@
-"""When a limit is crossed: exact comparisons of products. Units: :mod:`pipeline.domain.rules`."""
+"""When a limit is crossed: exact comparisons of products. Units: :mod:`pipeline.domain.rules`.
+
+Each is written as "not within": of what cannot be compared, such as a NaN, it says that the limit is crossed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ NORMAL, CAUTIOUS, REDUCING, HALTED = 0, 1, 2, 3
 
 def crossed(loss: int, base: int, limit: int) -> bool:
     """Tell whether ``loss`` is at least ``limit`` (ppm) of ``base``. A limit of 0 is not configured."""
-    return limit > 0 and loss * PPM >= limit * base
+    return limit > 0 and not loss * PPM < limit * base
 
 
 def fraction(loss: int, base: int) -> int:
@@ -35,10 +38,10 @@ def stop_price(average_price: int, long: bool, stop: int) -> int:
 
 def stop_hit(price: int, trigger: int, long: bool) -> bool:
     """Tell whether ``price`` reached the stop's ``trigger``."""
-    return price <= trigger if long else price >= trigger
+    return not (price > trigger if long else price < trigger)
 
 
 def beyond_collar(price: int, reference: int, collar: int) -> bool:
     """Tell whether ``price`` is further than ``collar`` (ppm) from ``reference``, either way."""
     gap = price - reference
-    return (gap if gap >= 0 else -gap) * PPM > collar * reference
+    return not (gap if gap >= 0 else -gap) * PPM <= collar * reference

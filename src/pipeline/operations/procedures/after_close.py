@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.domain.market import Flaw
 from pipeline.domain.session import OutsideCalendar
 from pipeline.errors import DataUnavailable, StoreUnavailable
 from pipeline.operations.backup import backup_journal
@@ -12,6 +16,8 @@ from pipeline.operations.procedures.finding import Finding, fail, ok, warn
 from pipeline.operations.projecting import project
 from pipeline.operations.reconciliation import reconcile
 from pipeline.operations.reporting import write_report
+
+_EARLIER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def generate_daily_report(desk: Desk, run: Pass) -> Finding:
@@ -47,13 +53,13 @@ def reconcile_positions(desk: Desk, run: Pass) -> Finding:
 
 def update_performance_tracking(desk: Desk, run: Pass) -> Finding:
     """The store holds the whole session: records, and every bar decisions were made on."""
-    bars = _keep_bars(desk, run)
+    kept = _keep_bars(desk, run)
     behind = project(desk)
     if behind:
         return warn(f"the store is {behind} records behind; it catches up at the next run")
-    if not bars:
+    if kept is None or not kept.bars:
         return warn("the store is up to date, but no bar of the session could be fetched")
-    return ok(f"the store is up to date, {bars} bars of the session kept", bars=bars)
+    return ok(f"the store is up to date, {kept.bars} bars of the session kept", bars=kept.bars)
 
 
 def prepare_next_day_config(desk: Desk, run: Pass) -> Finding:
@@ -67,13 +73,38 @@ def prepare_next_day_config(desk: Desk, run: Pass) -> Finding:
     return ok(f"next session {following.day}, {hours}{early}; configuration {desk.config[:12]} unchanged")
 
 
-def _keep_bars(desk: Desk, run: Pass) -> int:
-    """Put the session's bars into the store; return how many there are."""
+def check_data_quality(desk: Desk, run: Pass) -> Finding:
+    """Every bar of the session against the schema: rows, order, duplicates, one feed; and what is missing."""
+    kept = _keep_bars(desk, run)
+    if kept is None:
+        return warn("no bar of the session could be fetched, or the store does not open")
+    due = run.session.bars_between(_EARLIER, run.session.close, desk.timeframe.length) * len(desk.symbols)
+    missing = due - kept.bars
+    counted = f"{kept.bars} of {due} bars of {len(desk.symbols)} symbols"
+    if kept.flaws:
+        symbols = ", ".join(sorted({flaw.symbol for flaw in kept.flaws})[:5])
+        text = f"{counted}; {len(kept.flaws)} findings in {symbols}; first: {kept.flaws[0].detail}"
+        return warn(text, bars=kept.bars, missing=missing, findings=len(kept.flaws))
+    return ok(f"{counted}, each as the schema wants it", bars=kept.bars, missing=missing, findings=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """How many bars went into the store, and what was wrong with the others."""
+
+    bars: int
+    flaws: tuple[Flaw, ...]
+
+
+def _keep_bars(desk: Desk, run: Pass) -> _Kept | None:
+    """Put the session's bars into the store, but those that something is wrong with; None when it failed."""
     until = min(run.session.close, moment(desk, run))
     try:
         fetched = desk.data.fetch_bars(desk.symbols, desk.timeframe, run.session.open, until)
-        bars = [bar for held in fetched.values() for bar in held]
+        flaws = (*fetched.flaws, *desk.inspector.inspect(fetched, desk.timeframe.length))
+        wrong = {(flaw.symbol, flaw.at) for flaw in flaws}
+        bars = [bar for held in fetched.values() for bar in held if (bar.symbol, bar.start) not in wrong]
         desk.store.record_bars(bars, desk.timeframe)
     except (DataUnavailable, StoreUnavailable):
-        return 0
-    return len(bars)
+        return None
+    return _Kept(len(bars), flaws)

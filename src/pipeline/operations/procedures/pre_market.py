@@ -78,12 +78,19 @@ def check_system_health(desk: Desk, run: Pass) -> Finding:
 
 
 def validate_data_feeds(desk: Desk, run: Pass) -> Finding:
-    """Bars of the last sessions arrive for every symbol, enough for the longest look-back."""
+    """Bars of the last sessions arrive for every symbol, as the schema wants them, enough to look back on."""
     needed = longest_lookback(desk)
     try:
         market = observe_bars(desk, run.session, run.session.open)
     except (DataUnavailable, DataInvalid) as error:
         return fail(str(error))
+    flaws = [flaw for flaws in market.flaws.values() for flaw in flaws]
+    flaws += desk.inspector.inspect(market.bars, desk.timeframe.length)
+    wrong = sorted({flaw.symbol for flaw in flaws} & set(desk.symbols))
+    if wrong:
+        told = f"bad data of {', '.join(wrong[:5])}, first: {flaws[0].detail}"
+        everything = len(wrong) == len(desk.symbols)
+        return fail(told) if everything else warn(f"{told}; no entries in them until it is good again")
     short = [symbol for symbol in desk.symbols if len(market.bars[symbol]) < needed]
     if short:
         shown = ", ".join(f"{symbol} {len(market.bars[symbol])}" for symbol in short[:5])
@@ -121,7 +128,7 @@ def check_position_limits(desk: Desk, run: Pass) -> Finding:
 
 
 def validate_risk_controls(desk: Desk, run: Pass) -> Finding:
-    """The ladder rises, the baselines are there, and every symbol may be traded."""
+    """The ladder rises, the baselines are there, and symbols may be traded; who may not is named."""
     ladder = desk.limits.ladder
     rungs = (
         (
@@ -142,7 +149,8 @@ def validate_risk_controls(desk: Desk, run: Pass) -> Finding:
     known = instruments(desk)
     barred = [symbol for symbol in watched(desk) if symbol not in known or not known[symbol].tradable]
     if barred:
-        return fail(f"the broker does not trade {', '.join(barred)}: check data.symbols")
+        told = f"the broker does not trade {', '.join(barred)}: check data.symbols"
+        return fail(told) if set(desk.symbols) <= set(barred) else warn(f"{told}; the others are traded")
     return ok("the ladder rises, the day's baseline is set, every symbol may be traded")
 
 

@@ -13,6 +13,8 @@ from pipeline.operations.procedures.recovery import RECOVERY_STEPS
 
 ALWAYS_BEFORE_OPEN = ("verify_account", "check_clock_skew", "startup_reconciliation")
 """Asked before the configured steps, whatever a configuration leaves out."""
+ALWAYS_AFTER_CLOSE = ("check_data_quality",)
+_ALWAYS = {"pre-market": ALWAYS_BEFORE_OPEN, "post-market": ALWAYS_AFTER_CLOSE}
 
 STEPS: dict[str, Step] = {
     **{name: getattr(pre_market, name) for name in ALWAYS_BEFORE_OPEN},
@@ -32,17 +34,17 @@ STEPS: dict[str, Step] = {
     "review_daily_performance": session.review_daily_performance,
     "generate_daily_report": after_close.generate_daily_report,
     "backup_trading_logs": after_close.backup_trading_logs,
+    "check_data_quality": after_close.check_data_quality,
     "reconcile_positions": after_close.reconcile_positions,
     "update_performance_tracking": after_close.update_performance_tracking,
     "prepare_next_day_config": after_close.prepare_next_day_config,
-    **RECOVERY_STEPS,
 }
+"""Steps that check, or set what is already set: any of them may be done again."""
 
 
 def steps_of(desk: Desk, procedure: str) -> tuple[str, ...]:
     """Return the steps of a procedure, in order."""
-    configured = desk.plan.steps(procedure)
-    return (*ALWAYS_BEFORE_OPEN, *configured) if procedure == "pre-market" else configured
+    return (*_ALWAYS.get(procedure, ()), *desk.plan.steps(procedure))
 
 
 def run_step(desk: Desk, run: Pass, name: str) -> Finding:
@@ -55,6 +57,20 @@ def run_step(desk: Desk, run: Pass, name: str) -> Finding:
     step = STEPS.get(name)
     if step is None:
         raise ConfigurationError("procedures", name, f"known steps: {', '.join(sorted(STEPS))}")
+    return _run(desk, run, name, step)
+
+
+def run_recovery_step(desk: Desk, run: Pass, name: str) -> Finding:
+    """Run one step of a recovery and journal what it found: one of them sends an order, so nobody retries it.
+
+    Raises:
+        KeyError: no recovery step has that name.
+        BrokerUnavailable, DataUnavailable: it could not find out.
+    """
+    return _run(desk, run, name, RECOVERY_STEPS[name])
+
+
+def _run(desk: Desk, run: Pass, name: str, step: Step) -> Finding:
     try:
         finding = step(desk, run)
     except Terminal as error:

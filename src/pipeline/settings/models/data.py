@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pipeline.settings.kinds import (
     Count,
     CountOrZero,
+    Day,
     Flag,
     Port,
     RestUrl,
@@ -85,11 +86,18 @@ class IbSettings(Block):
 
 
 class AlpacaSettings(Block):
-    """``alpaca_settings``."""
+    """``alpaca_settings``.
+
+    Attributes:
+        requests_per_minute: what the account may spend, 40 or more; a fifth of it is kept for cancels.
+        data_requests_per_minute: the same for market data, without a reserve.
+    """
 
     enable_crypto: Flag = False
     enable_options: Flag = False
     data_feed: Literal["iex", "sip", "delayed_sip"] = "iex"
+    requests_per_minute: Annotated[Count, Field(ge=40)] = 200
+    data_requests_per_minute: Count = 200
 
 
 class Source(Block):
@@ -121,12 +129,17 @@ class MarketHours(Block):
     """``data.market_hours``: the regular session, on the exchange's clock.
 
     Fixed times elsewhere are read against these two, and become offsets from the real open and close.
+
+    Attributes:
+        closures: days on which the exchange stays closed although the calendar has a session: a day of
+            mourning, a storm. Nothing is planned on them.
     """
 
     start_time: TimeOfDay = "09:30"
     end_time: TimeOfDay = "16:00"
     timezone: Zone = "America/New_York"
     trading_calendar: Annotated[str, AfterValidator(_calendar)] = "NYSE"
+    closures: Annotated[tuple[Day, ...], Field(strict=False, max_length=100)] = ()
 
     @model_validator(mode="after")
     def _open_before_close(self) -> MarketHours:
@@ -140,6 +153,9 @@ class Data(Block):
 
     Attributes:
         max_age_bars: bar lengths after which a symbol's data is stale, and the symbol is not entered.
+        max_gap_bars: bars that may be missing in a row in what a strategy sees; beyond it, it is not asked.
+        frozen_bars: bars in a row with one close, and without a range or with one volume, at which a feed is
+            taken to stand still.
     """
 
     source: Source = Source()
@@ -147,6 +163,8 @@ class Data(Block):
     timeframe: Literal["1m", "5m", "15m", "1h"] = "1m"
     market_hours: MarketHours = MarketHours()
     max_age_bars: Count | None = None
+    max_gap_bars: CountOrZero | None = None
+    frozen_bars: Annotated[Count, Field(ge=2)] | None = None
 
     @field_validator("symbols")
     @classmethod

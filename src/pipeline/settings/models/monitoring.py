@@ -93,6 +93,17 @@ class RiskMonitoring(Block):
     automated_responses: AutomatedResponses = AutomatedResponses()
 
 
+class Reconciliation(Block):
+    """``reconciliation``: the books against the broker, besides the checks of the timetable.
+
+    ``frequency``: longest time between two looks while the session is open; ``residual_limit``: change of
+    equity that nothing explains, as a fraction of equity, above which it is told.
+    """
+
+    frequency: Annotated[str, Field(pattern=r"^[1-9]\d{0,3}[smh]$")] = "10m"
+    residual_limit: Share = 0.0005
+
+
 class Monitoring(Block):
     """``monitoring``."""
 
@@ -100,6 +111,7 @@ class Monitoring(Block):
     alert_channels: AlertChannels = AlertChannels()
     alert_conditions: AlertConditions = AlertConditions()
     risk_monitoring: RiskMonitoring = RiskMonitoring()
+    reconciliation: Reconciliation = Reconciliation()
     enhanced_monitoring: Flag = False
     real_time_alerts: Flag = True
     daily_reports: Flag = True

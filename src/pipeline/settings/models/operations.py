@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from pipeline.settings.kinds import Count, Flag, Items, Loss, Seconds, Share, TimeOfDay
+from pipeline.settings.kinds import Count, Flag, Items, Loss, Seconds, Share, ShareOrZero, TimeOfDay, as_whole
 from pipeline.settings.models.base import Block
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -52,7 +52,11 @@ KillAction = Literal[
     "log_emergency_action",
 ]
 StopAction = Literal[
-    "halt_new_orders", "reduce_position_sizes", "send_critical_alerts", "attempt_system_recovery"
+    "halt_new_orders",
+    "reduce_position_sizes",
+    "close_all_positions",
+    "send_critical_alerts",
+    "attempt_system_recovery",
 ]
 RecoveryStep = Literal[
     "validate_system_health",
@@ -204,14 +208,22 @@ class StopTrigger(Block):
 
 
 class AutomaticStops(Block):
-    """``automatic_stops``."""
+    """``automatic_stops``. ``reduce_to``: what ``reduce_position_sizes`` leaves of each position.
+
+    They sell only when ``close_all_positions`` or ``reduce_position_sizes`` is among their actions.
+    """
 
     triggers: Items[StopTrigger] = ()
     actions: Items[StopAction] = ("halt_new_orders", "send_critical_alerts")
+    reduce_to: ShareOrZero = 0.5
 
 
 class RecoveryProcedures(Block):
-    """``recovery_procedures``. ``size_ramp``: size of entries, session by session, after a resume."""
+    """``recovery_procedures``. ``size_ramp``: size of entries, session by session, after a resume.
+
+    ``test_order``: whether ``test_order_placement`` places an order that cannot fill and cancels it; left
+    out, it does so with play money only.
+    """
 
     system_restart: Items[RecoveryStep] = (
         "validate_system_health",
@@ -220,6 +232,7 @@ class RecoveryProcedures(Block):
         "test_order_placement",
         "gradual_trading_resumption",
     )
+    test_order: Flag | None = None
     size_ramp: Annotated[tuple[Share, ...], Field(strict=False, min_length=1, max_length=20)] | None = None
 
     @model_validator(mode="after")
@@ -230,9 +243,16 @@ class RecoveryProcedures(Block):
         return self
 
 
+class Watchdog(Block):
+    """``watchdog``. Left out, ``quiet_minutes`` is 5, or two bars and a minute where bars are longer."""
+
+    quiet_minutes: Annotated[int, PlainValidator(as_whole), Field(ge=1, le=390)] | None = None
+
+
 class EmergencyProcedures(Block):
     """``emergency_procedures``."""
 
     kill_switch: KillSwitch = KillSwitch()
     automatic_stops: AutomaticStops = AutomaticStops()
     recovery_procedures: RecoveryProcedures = RecoveryProcedures()
+    watchdog: Watchdog = Watchdog()

@@ -131,13 +131,16 @@ class Execution(Block):
     Attributes:
         execution_delay_seconds: the review hold between a decision and its order, in which it can be vetoed.
         price_collar_pct: largest move from the decision's price to the market's at which an order goes out.
-        max_orders_per_session: orders the account may send in one session.
+        max_orders_per_session, max_orders_per_minute: entries stop when the account has sent so many orders.
+        max_order_quantity: shares in one order.
     """
 
     order_type: Literal["market", "limit"] = "market"
     execution_delay_seconds: SecondsOrZero | None = None
     price_collar_pct: Loss | None = None
     max_orders_per_session: Count | None = None
+    max_orders_per_minute: Count | None = None
+    max_order_quantity: Money | None = None
     position_management: PositionManagement = PositionManagement()
 
 

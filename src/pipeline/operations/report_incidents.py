@@ -1,0 +1,167 @@
+"""The incidents of a session as a time line: what happened, and how it ended. From the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pipeline.domain.formatting import NEW_YORK, duration, money, quantity, signed_money, time_of_day
+from pipeline.domain.money import to_money, to_qty
+from pipeline.domain.reports import Event
+from pipeline.operations import report_queries as ask
+from pipeline.ports import Store
+
+Row = Mapping[str, Any]
+
+_REDUCING = 2
+"""Level of the trading state from which on people look up (NORMAL 0 … LIQUIDATING 4)."""
+
+_ONCE = {"check": "failed check", "run": "failed run", "rejected_order": "rejected order"}
+"""Incidents that have no end of their own."""
+
+
+def load_incidents(store: Store, day: date, zone: str = NEW_YORK) -> tuple[Event, ...]:
+    """Return what happened in a session, oldest first, each with its end. Raises StoreUnavailable."""
+    rows = {name: list(store.query(sql, (day,))) for name, sql in ask.HAPPENED.items()}
+    found = [
+        *_outages(rows["silences"], zone),
+        *_stops(rows["states"], zone),
+        *_external(rows["external"], rows["ends"], zone),
+        *_money(rows["money"]),
+        *_splits(rows["splits"]),
+        *_breaks(rows["comparisons"], zone),
+        *_unknown(rows["unknown"], zone),
+        *_others(rows["others"]),
+    ]
+    return tuple(sorted(found, key=lambda event: event.at))
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _clock(value: datetime, zone: str) -> str:
+    return time_of_day(_utc(value), zone)
+
+
+def _outages(rows: Sequence[Row], zone: str) -> Iterator[Event]:
+    """One outage is every silence until the broker answers again."""
+    began: Row | None = None
+    calls = 0
+    for row in rows:
+        if row["since"] is not None:
+            began, calls = began or row, max(calls, int(row["failures"]))
+        elif began is not None:
+            lasted = duration((row["occurred_at"] - began["since"]).total_seconds())
+            ended = f"answered again {_clock(row['occurred_at'], zone)}, after {lasted}"
+            yield _outage(began, calls, ended)
+            began, calls = None, 0
+    if began is not None:
+        yield _outage(began, calls, "")
+
+
+def _outage(began: Row, calls: int, ended: str) -> Event:
+    why = f"{calls} calls in a row without an answer"
+    return Event(_utc(began["since"]), "the broker was silent", why, "warning", ended)
+
+
+def _stops(rows: Sequence[Row], zone: str) -> Iterator[Event]:
+    """A stop lasts until the state is a lesser one; an escalation is an incident of its own."""
+    for index, row in enumerate(rows):
+        level = int(row["level"])
+        if level < _REDUCING:
+            continue
+        after = next((later for later in rows[index + 1 :] if int(later["level"]) != level), None)
+        ended = ""
+        if after is not None:
+            verb = "resumed" if after["resume"] else f"then {after['state']}"
+            ended = f"{verb} {_clock(after['occurred_at'], zone)}: {after['reason']} ({after['changed_by']})"
+        severity = "critical" if level > _REDUCING else "warning"
+        why = f"{row['reason']} ({row['changed_by']})"
+        yield Event(_utc(row["occurred_at"]), f"trading {row['state']}", why, severity, ended)
+
+
+def _external(rows: Sequence[Row], ends: Sequence[Row], zone: str) -> Iterator[Event]:
+    """An execution by somebody else, or one taken back, ends when a person, or equal books, released it."""
+    for row in rows:
+        traded = f"{row['side']} {quantity(to_qty(row['quantity']))} {row['symbol']} at {row['price']:.2f}"
+        if row["what"] == "bust":
+            why = f"{traded}: {row['reason']}"
+            ended = "position, cash and profit were restated"
+            yield Event(_utc(row["occurred_at"]), "execution taken back", why, "critical", ended)
+            continue
+        later = (end for end in ends if end["seq"] > row["seq"])
+        after = next((end for end in later if end["symbol"] == row["symbol"]), None)
+        ended = "" if after is None else f"{after['how']} {_clock(after['occurred_at'], zone)}{after['why']}"
+        why = f"{traded}, by order {row['reason']}"
+        yield Event(_utc(row["occurred_at"]), "somebody else traded", why, "warning", ended)
+    for end in ends:
+        if end["how"] == "balanced":
+            why = f"{end['symbol'] or 'cash'}{end['why']}"
+            ended = f"{signed_money(to_money(end['residual']))} unexplained, shown as residual"
+            yield Event(_utc(end["occurred_at"]), "books balanced by hand", why, "warning", ended)
+
+
+def _money(rows: Sequence[Row]) -> Iterator[Event]:
+    for row in rows:
+        amount = to_money(row["amount"])
+        if row["owner_money"]:
+            what = "deposit" if amount > 0 else "withdrawal"
+            yield Event(
+                _utc(row["occurred_at"]),
+                what,
+                f"{money(abs(amount))} ({row['kind']})",
+                "notice",
+                "booked; baselines moved with it",
+            )
+        else:
+            booked = "booked as profit and loss"
+            named = row["description"] or row["kind"]
+            yield Event(
+                _utc(row["occurred_at"]), row["kind"], f"{signed_money(amount)}: {named}", "notice", booked
+            )
+
+
+def _splits(rows: Sequence[Row]) -> Iterator[Event]:
+    for row in rows:
+        why = f"{row['symbol']} {row['numerator']}:{row['denominator']} ({row['activity_id']})"
+        yield Event(
+            _utc(row["occurred_at"]),
+            "split",
+            why,
+            "notice",
+            "position, entry and stop counted anew; cost as it was",
+        )
+
+
+def _breaks(rows: Sequence[Row], zone: str) -> Iterator[Event]:
+    """Books that differ do so until the next comparison that finds them equal."""
+    began: Row | None = None
+    for row in rows:
+        if not row["clean"]:
+            began = began or row
+        elif began is not None:
+            yield _break(began, f"equal again {_clock(row['occurred_at'], zone)}")
+            began = None
+    if began is not None:
+        yield _break(began, "")
+
+
+def _break(row: Row, ended: str) -> Event:
+    first = f"{row['kind']} {row['symbol']}".strip()
+    why = f"{first}: ledger {row['ledger']}, broker {row['broker']}"
+    return Event(_utc(row["occurred_at"]), "ledger and broker differed", why, "critical", ended)
+
+
+def _unknown(rows: Sequence[Row], zone: str) -> Iterator[Event]:
+    for row in rows:
+        ended = "" if row["state"] is None else f"{row['state']} {_clock(row['ended_at'], zone)}"
+        what = f"outcome of {row['symbol']} order unknown"
+        yield Event(_utc(row["occurred_at"]), what, row["detail"], "warning", ended)
+
+
+def _others(rows: Sequence[Row]) -> Iterator[Event]:
+    for row in rows:
+        what = f"{_ONCE.get(row['kind'], row['kind'])}: {row['subject']}"
+        yield Event(_utc(row["occurred_at"]), what, row["text"] or "", row["severity"])

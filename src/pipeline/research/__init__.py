@@ -1,0 +1,1 @@
+"""Research: the decision code of live trading, run over history. Values in, values out; no clock, no disk."""
