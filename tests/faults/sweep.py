@@ -191,6 +191,8 @@ def _live(world: World, step: str, clock: str, outcome: Outcome) -> None:
             outcome.broken.append(f"{step} {clock}: {type(error).__name__}: {error}")
             return
         else:
+            if step == "emergency-stop" and world.venue.live():
+                outcome.broken.append("I5: an order is still open after everything was to be cancelled")
             return
 
 

@@ -247,7 +247,9 @@ def test_the_report_tells_a_bad_day_as_incidents_that_ended(desk: Rehearsal) -> 
     rows = {event.what: (event.why, event.ended) for event in told}
 
     assert [event.at for event in told] == sorted(event.at for event in told)
+    assert rows["the broker was silent"][0].endswith("calls in a row without an answer, 2 runs failed for it")
     assert rows["the broker was silent"][1].startswith("answered again 10:03:30 ET")
+    assert not any(what.startswith("failed run") for what in rows)
     why, ended = rows["somebody else traded"]
     assert why.startswith("buy 2 QQQ at ")
     assert ended == "adopted 10:10:30 ET: mine (ann)"
@@ -321,3 +323,41 @@ def test_buying_power_that_shrinks_on_the_way_is_a_rejection_and_no_retry(tmp_pa
         assert running.life("SPY").sends == 1
         assert len(running.ledger.lives) == 1
         assert running.ledger.positions == {}
+
+
+def test_the_books_are_compared_after_an_order_whose_outcome_was_unknown(tmp_path: Path) -> None:
+    """The answer to the order of 14:35 is lost: once it is found, the next pass compares everything."""
+
+    def lose(moment: str) -> None:
+        if moment == "after":
+            raise BrokerUnavailable("rehearsal exchange", "the answer was lost")
+
+    with rehearsal(tmp_path, overlay("+SPY 14:35")) as running:
+        running.morning()
+        running.broker.fault = lose
+        running.tick("14:35")
+        in_doubt = running.life("SPY").state
+        watched = running.monitor("14:35:30")
+
+        assert in_doubt is IntentState.UNKNOWN
+        assert watched["reconciled"] == "after an unknown"
+        assert running.ledger.clean
+
+
+def test_an_execution_taken_back_before_it_was_booked_settles_its_order(tmp_path: Path) -> None:
+    """Bought at 14:36 and bust before anybody looked: flat, nothing open, the symbol can be traded again."""
+    with rehearsal(tmp_path, overlay("+SPY 14:35")) as running:
+        running.morning()
+        running.tick("14:35")
+        running.to(at("14:36:05"))
+        running.exchange.control().bust()
+        running.monitor("14:36:30")
+        running.run("intraday-check", at("15:30"))
+        life = running.life("SPY")
+        (record,) = running.records(Kind.BUST)
+
+        assert record.data["unbooked"]
+        assert (life.state, life.booked, life.unsettled) == (IntentState.FILLED, life.filled, 0)
+        assert (running.ledger.positions, running.ledger.open_lives) == ({}, ())
+        assert running.ledger.state.state is TradingState.NORMAL
+        assert_equal_to_the_cent(running)

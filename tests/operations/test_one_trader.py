@@ -115,12 +115,15 @@ _CHILD = """
 import asyncio, sys
 from datetime import datetime
 from pipeline.strategies.registry import STRATEGIES
+from pipeline.wiring import desks
 from tasks.calling import directly
 from tests.operations.desks import _scripted, body_of
 STRATEGIES["scripted"] = _scripted
+desks.code_fingerprint = lambda: sys.argv[3]  # a file saved while this runs is another version
 print(flush=True)
 sys.stdin.readline()
-asyncio.run(body_of("intraday-tick")(directly, sys.argv[1], datetime.fromisoformat(sys.argv[2]), "child"))
+instant = datetime.fromisoformat(sys.argv[2])
+print(asyncio.run(body_of("intraday-tick")(directly, sys.argv[1], instant, "child")))
 """
 
 
@@ -130,7 +133,8 @@ def test_two_decisions_each_within_the_limit_and_jointly_beyond_it_become_one_or
     with rehearsal(tmp_path, one) as desk, ExitStack() as children:
         desk.morning()
         desk.to(at("14:46"))
-        command = [sys.executable, "-c", _CHILD, str(desk.config), at("14:46").isoformat()]
+        what = (str(desk.config), at("14:46").isoformat(), desk.desk.code)
+        command = [sys.executable, "-c", _CHILD, *what]
         started = [
             children.enter_context(Popen(command, cwd=CHECKOUT, stdin=PIPE, stdout=PIPE, text=True))
             for _ in range(2)
@@ -138,12 +142,11 @@ def test_two_decisions_each_within_the_limit_and_jointly_beyond_it_become_one_or
         for child in started:
             assert child.stdout is not None
             child.stdout.readline()
-        for child in started:
-            child.communicate("go\n", timeout=60)
+        told = [child.communicate("go\n", timeout=60)[0] for child in started]
         desk.tick("14:47")
 
         assert [child.returncode for child in started] == [0, 0]
-        assert sum(desk.received().values()) == 1
+        assert sum(desk.received().values()) == 1, told
         assert len(desk.ledger.positions) == 1
 
 

@@ -70,7 +70,7 @@ def test_of_two_drivers_at_the_same_instant_one_trades(desk: Rehearsal) -> None:
 
     assert len(skipped) == 1
     assert skipped[0].startswith(("overlap:", "done:"))
-    assert sum(outcome.get("sent", 0) for outcome in outcomes) == 1
+    assert sum(int(outcome.get("sent", 0)) for outcome in outcomes) == 1
     assert sum((desk.received() - before).values()) == 1
 
 

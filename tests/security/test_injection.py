@@ -105,7 +105,7 @@ STORE: dict[str, DuckStore] = {}
     "statement",
     [
         "SELECT * FROM read_text('/etc/passwd')",
-        "ATTACH '/tmp/other.duckdb'",
+        "ATTACH 'other.duckdb'",
         "INSTALL httpfs",
         "SELECT * FROM 'file.csv'",
         "SELECT 1; DELETE FROM fills",

@@ -141,7 +141,7 @@ def _reconciled_text(ledger: Ledger, zone: str) -> str:
 
 
 def trouble_lines(ledger: Ledger, now: datetime, zone: str) -> Iterator[str]:
-    """Yield what waits for a person: unconfirmed cancels, held intents, orders in doubt, locks."""
+    """Yield what waits for a person: unconfirmed cancels, held intents, doubts, locks, others' shares."""
     for life in unconfirmed(ledger.open_lives, ledger.state):
         asked = "asked for at every pass" if life.cancel_requested else "not asked for yet"
         yield f"CANCEL UNCONFIRMED {order_text(life.intent)}: it may still be executed; {asked}"
@@ -157,6 +157,8 @@ def trouble_lines(ledger: Ledger, now: datetime, zone: str) -> Iterator[str]:
         yield f"IN DOUBT ({life.state.upper()}) {order_text(life.intent)}: {note}"
     for symbol, reason in sorted(ledger.locks.items()):
         yield f"LOCKED {symbol}: {one_line(reason)}"
+    for symbol, held in sorted(ledger.external.items()):
+        yield f"NOT OURS {shares(held.quantity)} {symbol}: marketday adopt {symbol} --reason '…'"
 
 
 def order_text(intent: Intent) -> str:

@@ -87,7 +87,7 @@ def _others(desk: Desk, listed: Iterable[Fill]) -> tuple[Fill, ...]:
     """
     ledger = desk.journal.read()
     known = {*ledger.fills, *ledger.external_fills}
-    new = [fill for fill in listed if fill.id not in known and fill.at >= ledger.opened_at]
+    new = [fill for fill in listed if fill.id not in known and fill.at > ledger.opened_at]
     if not new:
         return ()
     orders, _ = readable(desk.broker.fetch_orders, min(fill.at for fill in new) - _ORDER_AGE)

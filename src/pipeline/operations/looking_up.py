@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import IntentState, Order, OrderLife
-from pipeline.errors import AnswerUnreadable
+from pipeline.errors import AnswerUnreadable, RowsUnreadable
 from pipeline.operations.desk import Desk
 
 MANY = 8
@@ -74,10 +74,13 @@ def _is_due(desk: Desk, now: datetime) -> bool:
 
 def _listed(desk: Desk, sent: list[OrderLife]) -> Mapping[str, Order]:
     since = min(life.sent_at for life in sent if life.sent_at is not None) - _SLACK
+    orders: Iterable[object]
     try:
-        orders: Iterable[object] = desk.broker.fetch_orders(since)
-    except AnswerUnreadable as error:
-        orders = getattr(error, "readable", ())  # each of the others is asked for by itself
+        orders = desk.broker.fetch_orders(since)
+    except RowsUnreadable as error:
+        orders = error.readable
+    except AnswerUnreadable:
+        orders = ()  # each is asked for by itself
     return {order.client_id: order for order in orders if isinstance(order, Order)}
 
 

@@ -16,7 +16,7 @@ from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import QUARANTINE, RECONCILIATION
 from pipeline.domain.orders import Fill, IntentState, Order, OrderLife
-from pipeline.errors import AnswerUnreadable
+from pipeline.errors import AnswerUnreadable, RowsUnreadable
 from pipeline.failpoints import reach
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.desk import Desk
@@ -219,7 +219,8 @@ def _fills_since(desk: Desk, since: datetime, now: datetime) -> Sequence[Fill]:
         return desk.broker.fetch_fills(since)
     except AnswerUnreadable as error:
         tell_lasting(desk, "fills_unreadable", "", f"{error}; what they moved counts as open.", now)
-        return [fill for fill in getattr(error, "readable", ()) if isinstance(fill, Fill)]
+        told = error.readable if isinstance(error, RowsUnreadable) else ()
+        return [fill for fill in told if isinstance(fill, Fill)]
 
 
 def record_fills(desk: Desk, fills: Iterable[Fill], now: datetime) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pipeline.domain.formatting import NEW_YORK, duration, money, quantity, signed_money, time_of_day
+from pipeline.domain.formatting import NEW_YORK, count, duration, money, quantity, signed_money, time_of_day
 from pipeline.domain.money import to_money, to_qty
 from pipeline.domain.reports import Event
 from pipeline.operations import report_queries as ask
@@ -17,6 +17,9 @@ Row = Mapping[str, Any]
 _REDUCING = 2
 """Level of the trading state from which on people look up (NORMAL 0 … LIQUIDATING 4)."""
 
+_SILENT = "did not answer"
+"""What stands in the reason of a run that failed for a silent broker."""
+
 _ONCE = {"check": "failed check", "run": "failed run", "rejected_order": "rejected order"}
 """Incidents that have no end of their own."""
 
@@ -24,15 +27,19 @@ _ONCE = {"check": "failed check", "run": "failed run", "rejected_order": "reject
 def load_incidents(store: Store, day: date, zone: str = NEW_YORK) -> tuple[Event, ...]:
     """Return what happened in a session, oldest first, each with its end. Raises StoreUnavailable."""
     rows = {name: list(store.query(sql, (day,))) for name, sql in ask.HAPPENED.items()}
+    silent = [row for row in rows["others"] if row["kind"] == "run" and _SILENT in (row["text"] or "")]
+    others = [row for row in rows["others"] if row not in silent]
+    outages = tuple(_outages(rows["silences"], silent, zone))
     found = [
-        *_outages(rows["silences"], zone),
+        *outages,
+        *([] if outages else _others(silent)),
         *_stops(rows["states"], zone),
         *_external(rows["external"], rows["ends"], zone),
         *_money(rows["money"]),
         *_splits(rows["splits"]),
         *_breaks(rows["comparisons"], zone),
         *_unknown(rows["unknown"], zone),
-        *_others(rows["others"]),
+        *_others(others),
     ]
     return tuple(sorted(found, key=lambda event: event.at))
 
@@ -45,8 +52,8 @@ def _clock(value: datetime, zone: str) -> str:
     return time_of_day(_utc(value), zone)
 
 
-def _outages(rows: Sequence[Row], zone: str) -> Iterator[Event]:
-    """One outage is every silence until the broker answers again."""
+def _outages(rows: Sequence[Row], failed: Sequence[Row], zone: str) -> Iterator[Event]:
+    """One outage is every silence until the broker answers again, with the runs that failed for it."""
     began: Row | None = None
     calls = 0
     for row in rows:
@@ -55,14 +62,17 @@ def _outages(rows: Sequence[Row], zone: str) -> Iterator[Event]:
         elif began is not None:
             lasted = duration((row["occurred_at"] - began["since"]).total_seconds())
             ended = f"answered again {_clock(row['occurred_at'], zone)}, after {lasted}"
-            yield _outage(began, calls, ended)
+            during = [run for run in failed if began["since"] <= run["occurred_at"] <= row["occurred_at"]]
+            yield _outage(began, calls, during, ended)
             began, calls = None, 0
     if began is not None:
-        yield _outage(began, calls, "")
+        yield _outage(began, calls, [run for run in failed if began["since"] <= run["occurred_at"]], "")
 
 
-def _outage(began: Row, calls: int, ended: str) -> Event:
+def _outage(began: Row, calls: int, failed: Sequence[Row], ended: str) -> Event:
     why = f"{calls} calls in a row without an answer"
+    if failed:
+        why = f"{why}, {count(len(failed), 'run')} failed for it"
     return Event(_utc(began["since"]), "the broker was silent", why, "warning", ended)
 
 

@@ -145,6 +145,33 @@ class Desk(RuleBasedStateMachine):
         order.quantity = quantity
         order.live = order.live or arrives  # the same id is the same order, however often it is sent
 
+    @rule(symbol=symbols, quantity=quantities)
+    def lose(self, symbol: str, quantity: int) -> None:
+        """An entry that was lost on its way and given up, or tombstones would be rare."""
+        self.minute += 1
+        order = Market(an_intent(Side.BUY, quantity, Purpose.ENTRY, self.minute, symbol))
+        if not self.attempt("plan", lambda: self.paper.plan(order.intent)):
+            return
+        self.orders.append(order)
+        number = len(self.orders) - 1
+        self.send(number, arrives=False, less=0)
+        self.note(number, Kind.UNKNOWN)
+        self.note(number, Kind.VETOED)
+
+    @precondition(lambda self: self.ledger.tombstones)
+    @rule(number=some, quantity=quantities)
+    def arrive_late(self, number: int, quantity: int) -> None:
+        """An entry that was given up turns out to be at the broker. (A late exit could sell what is gone.)"""
+        key = list(self.ledger.tombstones)[number % len(self.ledger.tombstones)]
+        order = next(one for one in self.orders if one.intent.id == key)
+        if order.intent.purpose is not Purpose.ENTRY or order.live:
+            return
+        order.live = True
+        self.execute(self.orders.index(order), quantity)
+        if self.attempt("rises", lambda: self.paper.order(order.intent, "partial", order.executed)):
+            life = self.paper.life(order.intent)
+            assert (life.late, life.unsettled) == (True, life.intent.quantity - life.booked)
+
     @precondition(lambda self: self.orders)
     @rule(number=some, quantity=quantities)
     def execute(self, number: int, quantity: int) -> None:
@@ -176,7 +203,8 @@ class Desk(RuleBasedStateMachine):
             return
         if order.live and kind is Kind.VETOED and self.paper.life(order.intent).state is IntentState.UNKNOWN:
             return
-        data = {"intent_id": order.intent.id, "reason": "r", "code": "c", "order_id": f"o-{order.intent.id}"}
+        data = {"intent_id": order.intent.id, "reason": "r", "code": "c"}
+        data |= {"order_id": f"o-{order.intent.id}"} if kind is Kind.ACKED else {}
         self.attempt(kind.value, lambda: self.paper.append(kind, data))
 
     @precondition(lambda self: self.orders)
@@ -310,7 +338,7 @@ def test_no_order_of_events_breaks_a_promise() -> None:
     """And the machine does get around: without these counts it could pass by doing nothing."""
     Desk.seen.clear()
     run_state_machine_as_test(Desk, settings=ALWAYS_THE_SAME)
-    wanted = ["plan", "send", "resend", "booked buy", "booked sell", "vetoed", "state HALTED"]
+    wanted = ["plan", "send", "resend", "booked buy", "booked sell", "vetoed", "rises", "state HALTED"]
     wanted += [f"plan refused: {code}" for code in ("duplicate", "halted", "not_reducing", "fenced")]
     wanted += ["send refused: illegal", "state NORMAL refused: latched"]
 

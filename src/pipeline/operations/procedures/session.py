@@ -63,7 +63,8 @@ def check_position_status(desk: Desk, run: Pass) -> Finding:
     """Ledger and broker agree on orders, fills, positions and cash."""
     found = reconcile(desk, run.procedure, moment(desk, run))
     if found:
-        return fail(f"{len(found)} discrepancies; {found[0].kind} {found[0].symbol}: trading is halted")
+        then = "trading is halted" if any(one.halts for one in found) else "the symbols are locked"
+        return fail(f"{len(found)} discrepancies; {found[0].kind} {found[0].symbol}: {then}")
     ledger = desk.journal.read()
     return ok(
         f"ledger equals broker: {len(ledger.positions)} positions, {len(ledger.open_lives)} open orders"
