@@ -62,7 +62,7 @@ class Loop:
                 continue
             if way > 0 and symbol not in held:
                 self.send(symbol, Side.BUY, SHARES)
-            elif way < 0 and symbol in held:
+            elif way < 0 and held.get(symbol, 0) > 0:
                 self.send(symbol, Side.SELL, held[symbol])
         _pass(ENDING)
 

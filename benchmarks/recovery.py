@@ -17,6 +17,8 @@ from pipeline.operations.emergency import cancel_open, halt
 from pipeline.operations.recovery import recover
 
 TITLE = "recovery: a process died with every answer under way; then a person stops trading"
+_TENTH = 10**8
+"""A tenth of a share each: two hundred of them stay within the account."""
 STOPPED = 20
 """Orders that are open when trading is stopped."""
 
@@ -57,7 +59,7 @@ def _send_unheard(desk: Desk, symbol: str, now: datetime) -> str:
     """Send an order as a process does that dies before it hears the answer; return its id."""
     decision = Decision(desk.account, desk.mode, "benchmark", symbol, Side.BUY, Purpose.ENTRY, now)
     key = intent_id(decision)
-    intent = Intent(key, desk.account, "benchmark", symbol, Side.BUY, Purpose.ENTRY, 10**9, now, 1_000_000)
+    intent = Intent(key, desk.account, "benchmark", symbol, Side.BUY, Purpose.ENTRY, _TENTH, now, 1_000_000)
     desk.journal.append(Kind.INTENT, encode(intent), now)
     desk.journal.append(Kind.SENDING, {"intent_id": key, "quantity": intent.quantity}, now)
     desk.broker.submit(intent)

@@ -74,9 +74,14 @@ async def look(call: Call, read: Task[..., Any], desk: Desk, run: Pass) -> Marke
 async def keep_limits(desk: Desk, run: Pass, market: Market) -> None:
     """Climb the ladder, cancel what must go, release or give up what is held or never arrived."""
     now = moment(desk, run)
+    measured = desk.journal.read().baseline
     reconciled = watch_books(desk, market.account, now)
     run.summary |= {"reconciled": reconciled} if reconciled else {}
-    condition = climb(desk, market.account.equity, now)
+    account = market.account
+    if desk.journal.read().baseline != measured:
+        # The owner's money was booked: equity from before it came would look like a loss.
+        account = desk.broker.fetch_account()
+    condition = climb(desk, account.equity, now)
     run.summary["cancelled"] = trading.cancel_what_must_go(desk, now)
     sent, given_up = trading.send_again(desk, run, market, now)
     released, expired = trading.release_held(desk, run.session, market, now)

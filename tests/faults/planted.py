@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SWEEP = "tests/faults/test_sweep.py"
 MACHINE = "tests/faults/test_machine.py"
 GUARD = "tests/unit/domain/test_guard.py"
-ORDERS = "src/pipeline/domain/orders.py"
+ORDERS = "src/pipeline/domain/order_life.py"
 CHECKS = "src/pipeline/domain/guard.py"
 SENDING = "src/pipeline/operations/sending.py"
 RECOVERY = "src/pipeline/operations/recovery.py"
@@ -39,7 +39,7 @@ def _bug(name: str, path: str, old: str, new: str, *tests: str) -> Mutant:
 MUTANTS = (
     _bug(
         "random id",
-        ORDERS,
+        "src/pipeline/domain/orders.py",
         "digest = hashlib.sha256(json.dumps(parts).encode()).digest()",
         'digest = hashlib.sha256(__import__("os").urandom(8)).digest()',
         SWEEP,

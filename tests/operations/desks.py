@@ -27,7 +27,8 @@ from pipeline.adapters.calendar import CachedCalendar
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.market import Bar
-from pipeline.domain.orders import Intent, Order, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Intent, Order
 from pipeline.domain.signals import Signal, Strategy
 from pipeline.errors import BrokerUnavailable
 from pipeline.exchange.config import load_config

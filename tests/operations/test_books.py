@@ -17,14 +17,16 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import QUARANTINE
 from pipeline.domain.money import to_money
 from pipeline.domain.orders import IntentState, Purpose
+from pipeline.domain.portfolio import Account
 from pipeline.domain.reconcile import CASH_TOLERANCE
 from pipeline.domain.rules.limits import stop_price
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import BrokerUnavailable
 from pipeline.operations import books, emergency
 from pipeline.operations.climbing import climb
+from pipeline.operations.passes import trading_pass
 from pipeline.operations.projecting import project
-from pipeline.operations.reconciliation import reconcile
+from pipeline.operations.reconciliation import reconcile, watch_books
 from pipeline.operations.report_incidents import load_incidents
 from tests.operations.altered import Altered
 from tests.operations.desks import DAY, Rehearsal, at, overlay, rehearsal
@@ -90,6 +92,50 @@ def test_a_withdrawal_of_a_tenth_is_no_drawdown(desk: Rehearsal) -> None:
 
     assert desk.ledger.state.state is TradingState.NORMAL
     assert_equal_to_the_cent(desk)
+
+
+def test_a_deposit_that_comes_in_the_middle_of_a_pass_is_no_loss(
+    desk: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equity is read, then a deposit of its own size arrives and is booked: −50 %, if believed."""
+    fetch = desk.broker.fetch_account
+    arrived = []
+
+    def read_then_deposit() -> Account:
+        account: Account = fetch()
+        if not arrived:
+            arrived.append(desk.exchange.control().deposit(account.equity // 1_000_000))
+        return account
+
+    desk.to(at("15:00"))
+    monkeypatch.setattr(desk.broker, "fetch_account", read_then_deposit, raising=False)
+    desk.monitor("15:00:30")
+
+    assert arrived
+    assert desk.ledger.tally is not None
+    assert desk.ledger.tally.deposit > 0
+    assert desk.ledger.state.state is TradingState.NORMAL
+
+
+def test_nothing_is_sold_for_a_loss_that_nobody_can_explain(tmp_path: Path) -> None:
+    """A fifth of the cash is gone without an activity. 15 % of drawdown would sell everything: it halts."""
+    plan = {"emergency_controls": {"auto_liquidation_drawdown": 0.15}}
+    with rehearsal(tmp_path, overlay("+SPY 14:35", risk_management=plan)) as desk:
+        desk.morning()
+        desk.tick("14:35")
+        desk.monitor("14:36:30")
+        desk.to(at("15:00"))
+        poorer = replace(desk.desk, broker=Altered(desk.desk.broker, cash=to_money(-2_000)))
+        with trading_pass(poorer, "risk-monitor", at("15:00"), "test") as run:
+            account = poorer.broker.fetch_account()
+            watch_books(poorer, account, run.began)
+            wanted = climb(poorer, account.equity, run.began)
+        desk.monitor("15:00:30")
+
+        assert wanted.state is TradingState.HALTED
+        assert wanted.reason.endswith("nothing is sold while ledger and broker disagree")
+        assert desk.ledger.state.state is TradingState.HALTED
+        assert "SPY" in desk.ledger.positions
 
 
 @pytest.mark.parametrize(("new", "old"), [(2, 1), (1, 2), (3, 2)])

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.orders import IntentState, OrderLife, Purpose, Side
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState, Purpose, Side
 from pipeline.domain.portfolio import Position
 from pipeline.domain.trading_state import StateChange, TradingState
 from pipeline.operations.watching import Sight, alarms

@@ -44,8 +44,10 @@ VERBS.update(
         "watchdog": Verb(
             "pipeline.cli.watchdog:watchdog", "Watch a desk from outside; tell when nobody trades.", _LOOK
         ),
+        "strategy": Verb("pipeline.cli.strategies:app", "List strategies, and check how they decide.", _KEEP),
         "config": Verb("pipeline.cli.config:app", "Check and show configurations.", _KEEP),
         "doctor": Verb("pipeline.cli.doctor:doctor", "Check this installation and its desk.", _KEEP),
+        "backtest": Verb("pipeline.cli.backtest:backtest", "Trade a configuration over history.", _KEEP),
         "store": Verb("pipeline.cli.storing:app", "Verify, rebuild and query the store.", _KEEP),
     }
 )

@@ -25,7 +25,8 @@ from pipeline.domain.formatting import (
     time_of_day,
 )
 from pipeline.domain.money import fraction_decimal, money_decimal, price_decimal, qty_decimal
-from pipeline.domain.orders import IntentState, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState
 
 
 def orders(

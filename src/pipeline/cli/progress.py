@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.domain.formatting import minute_of_day, money
-from pipeline.domain.orders import OrderLife, Purpose
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Purpose
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations.desk import Desk
 

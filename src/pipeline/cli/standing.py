@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Baseline, Ledger
 from pipeline.domain.money import PPM
-from pipeline.domain.orders import IntentState, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState
 from pipeline.domain.portfolio import Position
 from pipeline.domain.risk import RiskLimits
 from pipeline.domain.rules.limits import stop_price

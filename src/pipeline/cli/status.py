@@ -21,7 +21,7 @@ from pipeline.domain.formatting import NONE, cents, duration, price, signed_mone
 from pipeline.domain.ladder import size_factor
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import fraction_decimal, money_decimal, price_decimal, qty_decimal
-from pipeline.domain.orders import OrderLife
+from pipeline.domain.order_life import OrderLife
 from pipeline.domain.risk import RiskLimits
 from pipeline.domain.stops import unconfirmed
 from pipeline.settings.effective import risk_limits, timeframe

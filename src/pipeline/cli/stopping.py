@@ -15,7 +15,8 @@ from pipeline.cli.standing import held_for_review, live_at_broker
 from pipeline.cli.status_lines import order_text
 from pipeline.domain.formatting import count
 from pipeline.domain.journal import Kind
-from pipeline.domain.orders import IntentState, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState
 from pipeline.errors import AppendRefused, LockBusy, MarketdayError, UsageError
 from pipeline.operations import emergency
 from pipeline.operations.stopping import Action
@@ -169,7 +170,7 @@ def flatten(reason: Reason = "", home: Home = None, account: Account = None) -> 
     _tell_persisted(place, fresh)
     _veto_held(place, f"flatten: {reason}")
     ledger = place.journal.read()
-    if not ledger.positions and not live_at_broker(ledger):
+    if not ledger.closable and not live_at_broker(ledger):
         text = "nothing is held and no order is open; the next pass turns this into HALTED"
         typer.echo(text)
         code, closed = int(Exit.FINE), Action("close_all_positions", text)

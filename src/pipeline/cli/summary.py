@@ -21,7 +21,7 @@ from pipeline.domain.formatting import (
     signed_percent,
 )
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.orders import OrderLife
+from pipeline.domain.order_life import OrderLife
 from pipeline.operations.desk import Desk
 from pipeline.operations.facts import largest_gaps
 from pipeline.settings.findings import LintFacts

@@ -111,6 +111,12 @@ _ENTRIES = (
         "Watch that it ends: `marketday orders`. What it executed is ours, and its stop is watched.",
     ),
     Entry(
+        "unintended_short",
+        Severity.CRITICAL,
+        "Short in {subject}, which was never meant",
+        "Watch that it is bought back: `marketday positions`. While trading is halted, `marketday flatten`.",
+    ),
+    Entry(
         "cancel_stuck",
         Severity.WARNING,
         "The cancel for {subject} is not confirmed",
@@ -214,7 +220,7 @@ _ENTRIES = (
         "no_tick",
         Severity.CRITICAL,
         "No tick while the session is open",
-        "Nobody decides and nobody watches stops: `marketday status`, the session's log, then start it again.",
+        "Nobody decides or watches stops: `marketday status`, the session's log, then start it again.",
     ),
     Entry(
         "session_died",
@@ -226,7 +232,7 @@ _ENTRIES = (
         "journal_unreadable",
         Severity.CRITICAL,
         "The journal cannot be read",
-        "Nothing trades. End the session process, look at the broker's page, then read “The journal refuses”.",
+        "Nothing trades. End the session, look at the broker's page, then read “The journal refuses”.",
     ),
     Entry(
         "positions_unwatched",

@@ -104,7 +104,8 @@ def _why_exit(
     if view.state is TradingState.LIQUIDATING:
         return Purpose.LIQUIDATION, "risk", "liquidating"
     if view.excess.get(held.symbol):
-        return Purpose.REDUCTION, "risk", "an automatic stop makes positions smaller"
+        stopped = "an automatic stop makes positions smaller"
+        return Purpose.REDUCTION, "risk", stopped if held.quantity > 0 else "it was never meant to be short"
     if view.seconds_to_close <= limits.flatten_minutes * 60:
         return Purpose.FLATTEN, "risk", f"flat {limits.flatten_minutes} minutes before the close"
     price = _believed(held.symbol, view, limits)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline.domain.market import Defect, Flaw, Instrument
-from pipeline.domain.orders import Order, OrderLife, Purpose, Side
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Order, Purpose, Side
 from pipeline.domain.portfolio import Position, gross_exposure
 from pipeline.domain.risk import Breach, Limit, RiskLimits, Verdict
 from pipeline.domain.rules.limits import beyond_collar, fraction
@@ -36,7 +37,7 @@ class View:
         doubt: why nothing at all may be entered: clocks or calendars that disagree; None when they agree.
         outside_hours: whether the exchange's regular session is not open.
         external, external_orders: holdings and open orders in the account that are not ours.
-        excess: by symbol, how much of a position an automatic stop wants sold.
+        excess: by symbol, how much of a position must go: what a stop wants sold, what is short at all.
     """
 
     instant: datetime

@@ -15,7 +15,8 @@ from pipeline.domain.codec import decode
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import QTY_SCALE
-from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose, Side
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Intent, IntentState, Purpose, Side
 from pipeline.domain.stops import beyond_target
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import AppendRefused, IllegalTransition
@@ -149,7 +150,7 @@ def _check_probe(ledger: Ledger, intent: Intent, kind: Kind) -> None:
 
 def _within_target(ledger: Ledger, intent: Intent) -> bool:
     """Tell whether a stop that reduces positions asked for this one, what is under way included."""
-    position = ledger.positions.get(intent.symbol)
+    position = ledger.closable.get(intent.symbol)
     if position is None or not ledger.clean:
         return False
     left = beyond_target(ledger.state, intent.symbol, position.quantity)
@@ -243,7 +244,7 @@ def _check_state_change(ledger: Ledger, data: Mapping[str, Any]) -> None:
         _check_person(data)
         return
     moving = any(life.state.at_broker or life.filled > life.booked for life in ledger.open_lives)
-    if wanted < current and not (liquidated and not ledger.positions and not moving):
+    if wanted < current and not (liquidated and not ledger.closable and not moving):
         raise AppendRefused(Kind.STATE, "latched", f"{current.name} is left only by a person's resume")
 
 

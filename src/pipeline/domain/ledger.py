@@ -16,7 +16,8 @@ from pipeline.domain.alerts import Alert
 from pipeline.domain.codec import decode
 from pipeline.domain.journal import GENESIS, Kind, Record
 from pipeline.domain.money import price_decimal, qty_decimal
-from pipeline.domain.orders import Fill, IntentState, Order, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Fill, IntentState, Order
 from pipeline.domain.pnl import Explanation, Tally
 from pipeline.domain.portfolio import CashActivity, Position, Split, part_of
 from pipeline.domain.trading_state import StateChange, TradingState

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipeline.domain.codec import decode
-from pipeline.domain.orders import Intent, IntentState, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Intent, IntentState
 
 if TYPE_CHECKING:
     from pipeline.domain.journal import Record

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import money_decimal, qty_decimal
-from pipeline.domain.orders import ID_PREFIX, Fill, Order, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import ID_PREFIX, Fill, IntentState, Order
 from pipeline.domain.portfolio import BrokerPosition, cash_of
 
 CASH_TOLERANCE = 10_000
@@ -55,6 +56,8 @@ class Books:
         held: quantity by symbol, holdings that are not ours included.
         lives: the open ones; ours: every id that we ever gave; order_ids: the broker's for them.
         recent: executions so young that the broker's other lists may not show them yet.
+        doubtful: symbols of orders that may be at the broker under an id nobody told us yet.
+        tagged: the broker's ids of orders that were known not to be ours before.
     """
 
     cash: int
@@ -63,6 +66,8 @@ class Books:
     ours: Container[str] = frozenset()
     order_ids: Container[str] = frozenset()
     recent: Sequence[Fill] = ()
+    doubtful: Container[str] = frozenset()
+    tagged: Container[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,18 @@ def books_of(ledger: Ledger, now: datetime) -> Books:
         ours=ledger.lives.keys(),
         order_ids=ledger.by_order.keys(),
         recent=[fill for fill in fills if now - fill.at <= GRACE and fill.id not in ledger.busts],
+        doubtful=doubtful_symbols(ledger),
+        tagged={order.id for order in ledger.external_orders},
     )
+
+
+def doubtful_symbols(ledger: Ledger) -> frozenset[str]:
+    """Return the symbols of orders whose outcome is unknown: what the broker lists of one may be ours.
+
+    Under another id than ours, too: a person may have replaced it, or the list leave our id out.
+    """
+    doubted = (IntentState.SENDING, IntentState.UNKNOWN)
+    return frozenset(life.intent.symbol for life in ledger.open_lives if life.state in doubted)
 
 
 def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
@@ -102,8 +118,14 @@ def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
 
 
 def external_orders(books: Books, statement: Statement) -> tuple[Order, ...]:
-    """Return the open orders that a person, or another program, made in the account."""
-    return tuple(order for order in statement.orders if _foreign(books, order) and not _looks_ours(order))
+    """Return the open orders that a person, or another program, made in the account: those that cannot be ours."""
+    return tuple(
+        order
+        for order in statement.orders
+        if _foreign(books, order)
+        and not _looks_ours(order)
+        and (order.symbol not in books.doubtful or order.id in books.tagged)
+    )
 
 
 def unequal(books: Books, statement: Statement) -> dict[str, tuple[int, int]]:

@@ -70,7 +70,10 @@ class Profit:
 
 @dataclass(frozen=True, slots=True)
 class EquityPoint:
-    """Equity at the end of a pass, and how far it is below its peak (positive ppm)."""
+    """Equity at the end of a pass, and how far it is below its peak (positive ppm).
+
+    Deposits and withdrawals of the session are counted as if made before it.
+    """
 
     at: datetime
     equity: int

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.domain.money import QTY_SCALE
-from pipeline.domain.orders import OrderLife, Purpose
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Purpose
 from pipeline.domain.portfolio import Position
 from pipeline.domain.rules.sizing import share
 from pipeline.domain.trading_state import StateChange, TradingState, Trigger

@@ -16,7 +16,7 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import ID_PREFIX, Fill
 from pipeline.domain.portfolio import BrokerPosition, Position, split
-from pipeline.domain.reconcile import Statement, books_of, taken_back, unequal
+from pipeline.domain.reconcile import Statement, books_of, doubtful_symbols, taken_back, unequal
 from pipeline.domain.rules.sizing import cost_of
 from pipeline.errors import RowsUnreadable
 from pipeline.operations.desk import Desk
@@ -82,12 +82,13 @@ def book_executions(desk: Desk, now: datetime) -> tuple[tuple[Fill, ...], tuple[
 def _others(desk: Desk, listed: Iterable[Fill]) -> tuple[Fill, ...]:
     """Return new executions of orders that are provably not ours: the broker tells whose id they carry.
 
-    An order that nobody can find, or that carries our kind of id, may yet be ours: its executions stay
-    unexplained, and unexplained halts.
+    An order that nobody can find, that carries our kind of id, or that is of a symbol in which an order of
+    ours is in doubt, may yet be ours: its executions stay unexplained, and unexplained halts.
     """
     ledger = desk.journal.read()
-    known = {*ledger.fills, *ledger.external_fills}
-    new = [fill for fill in listed if fill.id not in known and fill.at > ledger.opened_at]
+    known, doubtful = {*ledger.fills, *ledger.external_fills}, doubtful_symbols(ledger)
+    fresh = [fill for fill in listed if fill.id not in known and fill.at > ledger.opened_at]
+    new = [fill for fill in fresh if fill.symbol not in doubtful]
     if not new:
         return ()
     orders, _ = readable(desk.broker.fetch_orders, min(fill.at for fill in new) - _ORDER_AGE)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pipeline.domain.formatting import count
 from pipeline.domain.journal import Kind
-from pipeline.domain.orders import OrderLife
+from pipeline.domain.order_life import OrderLife
 from pipeline.domain.stops import to_cancel, unconfirmed
 from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable
 from pipeline.operations.desk import Desk
@@ -54,8 +54,18 @@ def cancel_every(desk: Desk, lives: Iterable[OrderLife], reason: str, now: datet
     wanted = [life.intent.id for life in lives if _want(desk, life, reason, now)]
     at_broker = [desk.journal.read().lives[key] for key in wanted]
     pending = [life for life in at_broker if life.state.at_broker]
-    failed = _ask_all(desk, pending)
+    failed = ask_every(desk, pending)
     return Cancels(len(wanted) - failed, failed)
+
+
+def check_line(desk: Desk, failed: int) -> None:
+    """Ask one thing more after cancels that failed: only who answers nothing is silent.
+
+    Raises:
+        BrokerUnavailable: the line is dead. A request that fails alone is that order's own trouble.
+    """
+    if failed:
+        desk.broker.fetch_clock()
 
 
 def count_unconfirmed(desk: Desk) -> int:
@@ -86,8 +96,8 @@ def _want(desk: Desk, life: OrderLife, reason: str, now: datetime) -> bool:
     return True
 
 
-def _ask_all(desk: Desk, lives: Iterable[OrderLife]) -> int:
-    """Send each request and return how many were not answered."""
+def ask_every(desk: Desk, lives: Iterable[OrderLife]) -> int:
+    """Ask to cancel each order and return for how many no request was answered."""
     failed = in_a_row = 0
     for life in lives:
         if in_a_row >= _DEAD_LINE:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from pipeline.domain.journal import Kind
 from pipeline.domain.ladder import FINE, Condition, Health, assess
+from pipeline.domain.ledger import Ledger
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations.desk import Desk
 from pipeline.operations.stopping import stop_by_condition
@@ -25,9 +27,9 @@ def climb(desk: Desk, equity: int | None, now: datetime) -> Condition:
     silent = 0 if ledger.silent_since is None else int((now - ledger.silent_since).total_seconds())
     last = ledger.snapshot.equity if ledger.snapshot is not None else ledger.baseline.day_equity
     health = Health(last if equity is None else equity, ledger.baseline, silent, ledger.failures)
-    condition = assess(health, desk.limits.ladder)
+    condition = _believed(ledger, assess(health, desk.limits.ladder))
     current = ledger.state.state
-    sold = not ledger.positions and not ledger.open_lives and current is TradingState.HALTED
+    sold = not ledger.closable and not ledger.open_lives and current is TradingState.HALTED
     if condition.state.latched and condition.state > current and not ledger.state.keep and not sold:
         stop_by_condition(desk, condition, "risk ladder", now)
     elif not current.latched and condition.state != current and not condition.state.latched:
@@ -51,6 +53,18 @@ def note_silence(desk: Desk, silent: bool, now: datetime) -> None:
     since = (ledger.silent_since or _last_heard(desk, now)).isoformat() if silent else None
     failures = ledger.failures + 1 if silent else 0
     desk.journal.append(Kind.SILENCE, {"since": since, "failures": failures}, now)
+
+
+def _believed(ledger: Ledger, condition: Condition) -> Condition:
+    """Return the condition, or HALTED where selling everything would rest on numbers that nobody can explain.
+
+    A withdrawal that is not listed yet looks like a drawdown until it is.
+    """
+    explained = ledger.clean and not ledger.settling
+    if explained or condition.state is not TradingState.LIQUIDATING:
+        return condition
+    reason = f"{condition.reason}; nothing is sold while ledger and broker disagree"
+    return replace(condition, state=TradingState.HALTED, reason=reason)
 
 
 def _last_heard(desk: Desk, now: datetime) -> datetime:

@@ -40,7 +40,7 @@ class Plan:
     muted: frozenset[str] = frozenset()
     reconcile_every: timedelta | None = timedelta(minutes=10)
     residual_limit: int = 500
-    emergency: EmergencyPlan = EmergencyPlan()
+    emergency: EmergencyPlan = field(default_factory=EmergencyPlan)
 
     def steps(self, procedure: str) -> tuple[str, ...]:
         """Return the named steps of a procedure, in order; none when it has none."""

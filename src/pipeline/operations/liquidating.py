@@ -17,6 +17,7 @@ from pipeline.operations.trading import (
     cancel_what_must_go,
     judge,
     record_decisions,
+    send_again,
     send_now,
     settle_liquidation,
 )
@@ -24,7 +25,7 @@ from pipeline.operations.trading import (
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What one pass did: orders cancelled, exits wanted and sent; ``flat``: nothing is held any more."""
+    """What one pass did: orders cancelled, exits wanted and sent; ``flat``: nothing of ours is held any more."""
 
     cancelled: int
     wanted: int
@@ -48,18 +49,19 @@ def liquidate(desk: Desk, run: Pass) -> Closing:
     Raises:
         BrokerUnavailable: not answered; the next pass goes on.
     """
-    recover(desk, moment(desk, run))
+    run.unsent = tuple(recover(desk, moment(desk, run)).unsent)
     try:
         market = observe_quotes(desk, run.instant)
     except (DataUnavailable, DataInvalid):
         market = observe_blind(desk, run.instant)  # what must be sold is sold at any price
     note_answer(desk, moment(desk, run))
     cancelled = cancel_what_must_go(desk, moment(desk, run))
+    again, _ = send_again(desk, run, market, moment(desk, run))  # an exit that got lost must not wait
     recover(desk, moment(desk, run))
     judged = judge(desk, run.session, market, ())
     ready = record_decisions(desk, run, market, judged)
-    sent = sum(send_now(desk, intent_id, moment(desk, run)) for intent_id in ready)
+    sent = again + sum(send_now(desk, intent_id, moment(desk, run)) for intent_id in ready)
     recover(desk, moment(desk, run))
     settle_liquidation(desk, moment(desk, run))
     tell(desk)
-    return Closing(cancelled, len(judged), sent, not desk.journal.read().positions)
+    return Closing(cancelled, again + len(judged), sent, not desk.journal.read().closable)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.orders import IntentState, Order, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState, Order
 from pipeline.errors import AnswerUnreadable, RowsUnreadable
 from pipeline.operations.desk import Desk
 

@@ -11,7 +11,7 @@ from functools import partial
 from operator import attrgetter
 
 from pipeline.domain.market import SYMBOL, Bar, BySymbol, Flaw, Instrument, Quote
-from pipeline.domain.orders import OrderLife
+from pipeline.domain.order_life import OrderLife
 from pipeline.domain.portfolio import Account
 from pipeline.domain.quality import (
     Rules,

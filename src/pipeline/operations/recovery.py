@@ -15,13 +15,16 @@ from pipeline.domain.alert_catalogue import alert
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import QUARANTINE, RECONCILIATION
-from pipeline.domain.orders import Fill, IntentState, Order, OrderLife
+from pipeline.domain.money import qty_decimal
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Fill, IntentState, Order
 from pipeline.errors import AnswerUnreadable, RowsUnreadable
 from pipeline.failpoints import reach
 from pipeline.operations.alerting import raise_alert
+from pipeline.operations.cancelling import ask_every, cancel_every, check_line
 from pipeline.operations.desk import Desk
 from pipeline.operations.looking_up import Answers, watched_tombstones
-from pipeline.operations.sending import MAX_DECISION_AGE, ask_to_cancel, cancel
+from pipeline.operations.sending import MAX_DECISION_AGE
 from pipeline.operations.telling import tell_lasting
 from pipeline.ports import Idempotency
 
@@ -41,6 +44,7 @@ class Recovered:
         asked: orders that may be at the broker; changed: lives of which there was news.
         fills: executions booked; abandoned: intents given up.
         unsent: intents that certainly are not at the broker and still may go, gated once more.
+        there: ids of orders that the broker has.
         unreadable: symbols of orders whose answer made no sense, with the reason.
     """
 
@@ -49,6 +53,7 @@ class Recovered:
     fills: int = 0
     abandoned: int = 0
     unsent: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,8 +77,10 @@ def recover(desk: Desk, now: datetime) -> Recovered:
     for life in given_up:
         reach("in_recover")
         _look_for(desk, life, answers, found, now)
+    _keep_cancelled(desk, found.there, now)
     found.fills = book_fills(desk, now)
     _lock_unreadable(desk, found.unreadable, now)
+    _lock_shorts(desk, now)
     reach("after_recover")
     return found
 
@@ -90,8 +97,8 @@ def _recover_one(desk: Desk, life: OrderLife, answers: Answers, found: Recovered
         found.unreadable[life.intent.symbol] = str(error)
         return
     if order is not None:
+        found.there.append(life.intent.id)
         found.changed += record_order(desk, life, order, now)
-        _keep_cancelled(desk, life.intent.id, now)
     elif life.state in (IntentState.SENDING, IntentState.UNKNOWN):
         _absent(desk, life, found, now)
     # Acknowledged, yet unknown now: reconciliation reports it, nothing is assumed.
@@ -121,22 +128,27 @@ def _unsent(desk: Desk, life: OrderLife, found: Recovered, now: datetime) -> Non
     found.abandoned += 1
 
 
-def _keep_cancelled(desk: Desk, intent_id: str, now: datetime) -> None:
+def _keep_cancelled(desk: Desk, intent_ids: Iterable[str], now: datetime) -> None:
     """Cancel what arrived after it was given up; ask again for what was asked to go and is still there.
 
-    The request may be lost, or was made before anybody knew the broker's id of the order.
+    The request may be lost, or was made before anybody knew the broker's id of the order. One that the
+    broker fails to take keeps no other from being made.
+
+    Raises:
+        BrokerUnavailable: the line is dead.
     """
-    life = desk.journal.read().lives[intent_id]
-    if life.state.terminal or not (life.late or life.cancel_requested):
-        return
-    if life.cancel_at is None:
-        cancel(desk, intent_id, "it arrived after it had been given up", now)
-        return
-    ask_to_cancel(desk, life.order_id)
-    if now - life.cancel_at >= _CANCEL_PATIENCE:
-        minutes = (now - life.cancel_at) // timedelta(minutes=1)
-        text = f"{life.intent.id}: cancel asked for {minutes} min ago, not confirmed; it counts in full."
-        tell_lasting(desk, "cancel_stuck", life.intent.symbol, text, now)
+    ledger = desk.journal.read()
+    live = [life for key in intent_ids if not (life := ledger.lives[key]).state.terminal]
+    late = [life for life in live if life.late and life.cancel_at is None]
+    failed = cancel_every(desk, late, "it arrived after it had been given up", now).failed
+    asked = [life for life in live if life.cancel_at is not None]
+    check_line(desk, failed + ask_every(desk, asked))
+    for life in asked:
+        waited = now - (life.cancel_at or now)
+        if waited >= _CANCEL_PATIENCE:
+            minutes = waited // timedelta(minutes=1)
+            text = f"{life.intent.id}: cancel asked for {minutes} min ago, not confirmed; it counts in full."
+            tell_lasting(desk, "cancel_stuck", life.intent.symbol, text, now)
 
 
 def _look_for(desk: Desk, life: OrderLife, answers: Answers, found: Recovered, now: datetime) -> None:
@@ -151,8 +163,8 @@ def _look_for(desk: Desk, life: OrderLife, answers: Answers, found: Recovered, n
     text = f"{life.intent.id} was given up, and is at the broker: {order.raw_status}. What is left must go."
     # Under the instant of its send: told once, whatever dies in between.
     raise_alert(desk.journal, alert("late_order", life.intent.symbol, text, life.sent_at or now, desk.badge))
+    found.there.append(life.intent.id)
     found.changed += record_order(desk, life, order, now)
-    _keep_cancelled(desk, life.intent.id, now)
 
 
 def look_again(desk: Desk, intent_id: str, now: datetime) -> OrderLife:
@@ -185,11 +197,14 @@ def record_order(desk: Desk, life: OrderLife, order: Order, now: datetime) -> bo
 
 
 def _quarantine(desk: Desk, life: OrderLife, reason: str, now: datetime) -> None:
+    _lock_for_a_person(desk, life.intent.symbol, f"order {life.intent.id}: {reason}", now)
+
+
+def _lock_for_a_person(desk: Desk, symbol: str, reason: str, now: datetime) -> None:
     """Lock a symbol until a person has looked at it."""
-    symbol = life.intent.symbol
     # Over a lock that would release itself; one that already waits for a person stays as it is.
     if desk.journal.read().locked_by.get(symbol, RECOVERY) in (RECOVERY, RECONCILIATION):
-        data = {"symbol": symbol, "reason": f"order {life.intent.id}: {reason}", "by": QUARANTINE}
+        data = {"symbol": symbol, "reason": reason, "by": QUARANTINE}
         desk.journal.append(Kind.LOCK, data, now)
 
 
@@ -202,6 +217,22 @@ def _lock_unreadable(desk: Desk, unreadable: dict[str, str], now: datetime) -> N
         desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason, "by": RECOVERY}, now)
     for symbol in sorted(ours - set(unreadable)):
         desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": None, "by": RECOVERY}, now)
+
+
+def _lock_shorts(desk: Desk, now: datetime) -> None:
+    """Lock and tell of what was sold without being held: an exit that arrived after its successor.
+
+    Whatever brought it about, the next decision buys it back; asked at every pass, so that no death of a
+    process in between leaves it unsaid.
+    """
+    for symbol, held in sorted(desk.journal.read().positions.items()):
+        if held.quantity >= 0:
+            continue
+        shares = qty_decimal(-held.quantity)
+        reason = f"short: {shares} more were sold than held"
+        _lock_for_a_person(desk, symbol, reason, now)
+        text = f"{shares} more were sold than held. It is bought back as soon as exits are allowed."
+        tell_lasting(desk, "unintended_short", symbol, text, now)
 
 
 def book_fills(desk: Desk, now: datetime) -> int:
@@ -232,7 +263,7 @@ def record_fills(desk: Desk, fills: Iterable[Fill], now: datetime) -> int:
     count = 0
     for fill in fills:
         intent_id = fill.intent_id or ledger.by_order.get(fill.order_id, "")
-        if fill.id in ledger.fills or intent_id not in ledger.lives:
+        if fill.id in ledger.fills or fill.id in ledger.external_fills or intent_id not in ledger.lives:
             continue
         reach("before_fill")
         desk.journal.append(Kind.FILL, encode(replace(fill, intent_id=intent_id)), now)

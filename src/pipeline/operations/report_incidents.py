@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -26,13 +27,11 @@ _ONCE = {"check": "failed check", "run": "failed run", "rejected_order": "reject
 
 def load_incidents(store: Store, day: date, zone: str = NEW_YORK) -> tuple[Event, ...]:
     """Return what happened in a session, oldest first, each with its end. Raises StoreUnavailable."""
-    rows = {name: list(store.query(sql, (day,))) for name, sql in ask.HAPPENED.items()}
-    silent = [row for row in rows["others"] if row["kind"] == "run" and _SILENT in (row["text"] or "")]
-    others = [row for row in rows["others"] if row not in silent]
-    outages = tuple(_outages(rows["silences"], silent, zone))
+    rows: dict[str, list[Row]] = {name: list(store.query(sql, (day,))) for name, sql in ask.HAPPENED.items()}
+    silences = tuple(_silences(rows["silences"]))
+    others = [row for row in rows["others"] if not any(_failed_in(row, one) for one in silences)]
     found = [
-        *outages,
-        *([] if outages else _others(silent)),
+        *(_outage(one, rows["others"], zone) for one in silences),
         *_stops(rows["states"], zone),
         *_external(rows["external"], rows["ends"], zone),
         *_money(rows["money"]),
@@ -52,28 +51,47 @@ def _clock(value: datetime, zone: str) -> str:
     return time_of_day(_utc(value), zone)
 
 
-def _outages(rows: Sequence[Row], failed: Sequence[Row], zone: str) -> Iterator[Event]:
-    """One outage is every silence until the broker answers again, with the runs that failed for it."""
-    began: Row | None = None
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """From the first call without an answer to the next answer, None when none came; and how many calls."""
+
+    since: datetime
+    until: datetime | None
+    calls: int
+
+
+def _silences(rows: Sequence[Row]) -> Iterator[_Silence]:
+    """One outage is every silence until the broker answers again."""
+    since: datetime | None = None
     calls = 0
     for row in rows:
         if row["since"] is not None:
-            began, calls = began or row, max(calls, int(row["failures"]))
-        elif began is not None:
-            lasted = duration((row["occurred_at"] - began["since"]).total_seconds())
-            ended = f"answered again {_clock(row['occurred_at'], zone)}, after {lasted}"
-            during = [run for run in failed if began["since"] <= run["occurred_at"] <= row["occurred_at"]]
-            yield _outage(began, calls, during, ended)
-            began, calls = None, 0
-    if began is not None:
-        yield _outage(began, calls, [run for run in failed if began["since"] <= run["occurred_at"]], "")
+            since, calls = since or row["since"], max(calls, int(row["failures"]))
+        elif since is not None:
+            yield _Silence(since, row["occurred_at"], calls)
+            since, calls = None, 0
+    if since is not None:
+        yield _Silence(since, None, calls)
 
 
-def _outage(began: Row, calls: int, failed: Sequence[Row], ended: str) -> Event:
-    why = f"{calls} calls in a row without an answer"
+def _failed_in(row: Row, silence: _Silence) -> bool:
+    """Tell whether an incident is a run that failed for the silence: it is told with it."""
+    if row["kind"] != "run" or _SILENT not in (row["text"] or ""):
+        return False
+    at: datetime = row["occurred_at"]
+    return silence.since <= at and (silence.until is None or at <= silence.until)
+
+
+def _outage(silence: _Silence, others: Sequence[Row], zone: str) -> Event:
+    failed = sum(_failed_in(row, silence) for row in others)
+    why = f"{silence.calls} calls in a row without an answer"
     if failed:
-        why = f"{why}, {count(len(failed), 'run')} failed for it"
-    return Event(_utc(began["since"]), "the broker was silent", why, "warning", ended)
+        why = f"{why}, {count(failed, 'run')} failed for it"
+    ended = ""
+    if silence.until is not None:
+        lasted = duration((silence.until - silence.since).total_seconds())
+        ended = f"answered again {_clock(silence.until, zone)}, after {lasted}"
+    return Event(_utc(silence.since), "the broker was silent", why, "warning", ended)
 
 
 def _stops(rows: Sequence[Row], zone: str) -> Iterator[Event]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 PROFIT = "SELECT * FROM daily_pnl WHERE session = ?"
 
 CURVE = """
-SELECT occurred_at, equity, cash, drawdown_ppm FROM equity_curve WHERE session = ? ORDER BY seq
+SELECT
+    occurred_at, equity - deposits + last_value(deposits) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING
+        AND UNBOUNDED FOLLOWING) AS equity, drawdown_ppm
+FROM equity_curve WHERE session = ? ORDER BY seq
 """
 
 HOLDINGS = """

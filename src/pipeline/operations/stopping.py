@@ -50,7 +50,7 @@ def stop(desk: Desk, trigger: Trigger, reason: str, by: str, now: datetime) -> b
         return False
     data: dict[str, object] = {"by": by, "trigger": trigger.value}
     if plan.stop_reduces:
-        data["targets"] = targets_of(ledger.positions, plan.reduce_to)
+        data["targets"] = targets_of(ledger.closable, plan.reduce_to)
     _enter(desk, state, reason, data, now)
     for name in plan.stop_actions:
         record_action(desk.journal, STOP, Action(name, _told(name, plan, ledger)), now)
@@ -82,7 +82,7 @@ def record_action(journal: JournalPort, procedure: str, action: Action, now: dat
 
 
 def _told(name: str, plan: EmergencyPlan, ledger: Ledger) -> str:
-    held = count(len(ledger.positions), "position")
+    held = count(len(ledger.closable), "position")
     reduced = f"{held} brought to {plan.reduce_to // 10_000} % once ledger and broker agree"
     return {
         "halt_new_orders": "nothing new is sent from this record on",

@@ -12,7 +12,8 @@ from pipeline.domain.codec import decode
 from pipeline.domain.formatting import price, quantity
 from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.orders import Intent, IntentState, OrderLife, Purpose
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Intent, IntentState, Purpose
 from pipeline.domain.risk import Limit
 from pipeline.domain.trading_state import TradingState
 from pipeline.operations.alerting import raise_alert

@@ -12,7 +12,8 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.ladder import size_factor
 from pipeline.domain.ledger import Ledger, Snapshot
 from pipeline.domain.market import Defect
-from pipeline.domain.orders import IntentState, OrderLife
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState
 from pipeline.domain.risk import Verdict
 from pipeline.domain.session import Session
 from pipeline.domain.signals import Signal
@@ -20,12 +21,13 @@ from pipeline.domain.stops import beyond_target, outlives
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import AppendRefused, BrokerUnavailable
 from pipeline.failpoints import reach
+from pipeline.operations.cancelling import cancel_every, check_line
 from pipeline.operations.climbing import enter
 from pipeline.operations.desk import Desk
 from pipeline.operations.observing import Market, seconds_to_close, sent_in_minute
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.recovery import look_again
-from pipeline.operations.sending import MAX_DECISION_AGE, cancel, send
+from pipeline.operations.sending import MAX_DECISION_AGE, send
 
 _LEFT_ALONE = frozenset({"duplicate", "halted", "reducing", "not_reducing", "crossing", "illegal"})
 """Refusals of the journal's guard that are answers: decided already, or forbidden by now."""
@@ -81,32 +83,45 @@ def view_of(desk: Desk, session: Session, market: Market) -> View:
 
 
 def _excess(ledger: Ledger) -> dict[str, int]:
-    """Return what an automatic stop still wants sold; nothing before the books agreed after it."""
-    change = ledger.state
+    """Return what is held too much of each symbol: short at all, or more than an automatic stop leaves.
+
+    Of what a stop wants sold nothing before the books agreed after it.
+    """
+    change, held = ledger.state, ledger.closable
+    if not change.state.latched:
+        return {symbol: -one.quantity for symbol, one in held.items() if one.quantity < 0}
     if not ledger.clean or ledger.reconciled_at is None or ledger.reconciled_at <= change.at:
         return {}
-    wanted = {key: beyond_target(change, key, held.quantity) for key, held in ledger.positions.items()}
+    wanted = {key: beyond_target(change, key, one.quantity) for key, one in held.items()}
     return {symbol: quantity for symbol, quantity in wanted.items() if quantity}
 
 
 def settle_liquidation(desk: Desk, now: datetime) -> bool:
     """Turn LIQUIDATING into HALTED once nothing is held and nothing is open; return whether it did."""
     ledger = desk.journal.read()
-    if ledger.state.state is not TradingState.LIQUIDATING or ledger.positions or ledger.open_lives:
+    if ledger.state.state is not TradingState.LIQUIDATING or ledger.closable or ledger.open_lives:
         return False
     enter(desk, TradingState.HALTED, f"flat after: {ledger.state.reason}", "risk ladder", now)
     return True
 
 
 def cancel_what_must_go(desk: Desk, now: datetime) -> int:
-    """Cancel orders that are too old, or that the trading state no longer allows; return how many."""
+    """Cancel orders that are too old, or that the trading state no longer allows; return how many.
+
+    Raises:
+        BrokerUnavailable: the line is dead.
+    """
     ledger = desk.journal.read()
-    reasons = {
-        life.intent.id: _cancel_reason(desk, life, ledger.state.state, now)
-        for life in ledger.open_lives
-        if not life.cancel_requested  # recovery asks again, at every pass
-    }
-    return sum(cancel(desk, key, reason, now) for key, reason in reasons.items() if reason)
+    due: dict[str, list[OrderLife]] = {}
+    for life in ledger.open_lives:
+        if life.state.terminal or life.cancel_requested:
+            continue  # recovery asks again, at every pass
+        reason = _cancel_reason(desk, life, ledger.state.state, now)
+        if reason:
+            due.setdefault(reason, []).append(life)
+    done = [cancel_every(desk, lives, reason, now) for reason, lives in due.items()]
+    check_line(desk, sum(one.failed for one in done))
+    return sum(one.asked for one in done)
 
 
 def _cancel_reason(desk: Desk, life: OrderLife, state: TradingState, now: datetime) -> str:
@@ -241,7 +256,7 @@ def _made_way(desk: Desk, judged: Judged, now: datetime) -> bool:
         if life.intent.symbol != judged.proposal.symbol or not superseded:
             continue
         if not life.cancel_requested:
-            cancel(desk, life.intent.id, f"{judged.proposal.purpose.value}: {judged.proposal.reason}", now)
+            cancel_every(desk, (life,), f"{judged.proposal.purpose.value}: {judged.proposal.reason}", now)
         ended = look_again(desk, life.intent.id, now).state.terminal
         gone = gone and (ended or life.cancel_requested)
     return gone

@@ -22,12 +22,14 @@ class Series:
     Attributes:
         length: of a bar, seconds.
         start: first second of each bar; bars without trades are absent.
-        opens, closes: price units; volumes: shares.
+        opens, highs, lows, closes: price units; volumes: shares.
     """
 
     length: int
     start: Sequence[int]
     opens: Sequence[int]
+    highs: Sequence[int]
+    lows: Sequence[int]
     closes: Sequence[int]
     volumes: Sequence[int]
 
@@ -50,7 +52,7 @@ class Series:
         return self.closes[found] if complete else self.opens[found]
 
     def priced_at(self, second: int) -> int | None:
-        """Return since when :meth:`price` is true: the start of a bar in progress, else the last one's end."""
+        """Return since when the price is true: the start of a bar in progress, else the last one's end."""
         found = self.before(second)
         if found is None:
             return None

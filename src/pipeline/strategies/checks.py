@@ -59,7 +59,10 @@ class StrategyReport:
 
 
 def check_strategy(
-    build: Callable[[], Strategy], bars: Sequence[Bar], timer: Callable[[], int], most: int = MOST_MICROSECONDS
+    build: Callable[[], Strategy],
+    bars: Sequence[Bar],
+    timer: Callable[[], int],
+    most: int = MOST_MICROSECONDS,
 ) -> StrategyReport:
     """Return the report on what ``build`` makes, asked at every row of ``bars``.
 
@@ -75,13 +78,13 @@ def check_strategy(
     strategy = build()
     require_bars(strategy, bars)
     violations = check_causality(strategy, bars)
-    answers = answers_of(build(), bars)
+    fresh = build()  # the first one has seen the whole future by now
+    answers = answers_of(fresh, bars)
     wishes = [answer.direction for answer in answers if isinstance(answer, Signal)]
-    twin = _check_twin(answers, answers_of(build(), bars), bars)
     checks = [_judged(name, violations, len(answers)) for name in _RULES]
     if checks[1].passed:
-        checks[1] = twin
-    checks.append(_check_speed(build(), bars, timer, most))
+        checks[1] = _check_twin(fresh, build(), bars, answers)
+    checks.append(_check_speed(strategy, bars, timer, most))
     return StrategyReport(
         strategy.lookback, len(answers), wishes.count(1), wishes.count(-1), digest_of(answers), tuple(checks)
     )
@@ -119,9 +122,12 @@ _KEPT = {
 }
 
 
-def _check_twin(answers: Sequence[Answer], others: Sequence[Answer], bars: Sequence[Bar]) -> Check:
+def _check_twin(strategy: Strategy, twin: Strategy, bars: Sequence[Bar], answers: Sequence[Answer]) -> Check:
     """Compare two strategies that were built alike: they share nothing, not even a sequence of chances."""
-    offset = len(bars) - len(answers)
+    if twin.lookback != strategy.lookback:
+        detail = f"two strategies built alike look back {strategy.lookback} and {twin.lookback} bars"
+        return Check("determinism", False, detail)
+    others, offset = answers_of(twin, bars), strategy.lookback - 1
     differing = [row for row, (one, two) in enumerate(zip(answers, others, strict=True)) if one != two]
     if not differing:
         return Check("determinism", True, _KEPT["determinism"])

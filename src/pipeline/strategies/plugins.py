@@ -6,6 +6,7 @@ plug-in is imported only when it is used: a broken one hurts nobody else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "marketday.strategies"
+
+NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,39}$")
+"""What a configuration can write as a strategy's ``type``."""
 
 FOREIGN = (
     ArithmeticError,

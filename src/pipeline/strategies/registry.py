@@ -1,4 +1,4 @@
-"""Strategies by the name a configuration gives them. One of ours is a line here; a user's is an entry point."""
+"""Strategies by the name a configuration gives them. Ours are lines here; users' are entry points."""
 
 from __future__ import annotations
 

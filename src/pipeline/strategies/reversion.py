@@ -7,8 +7,8 @@ With the last n closes c₁ … cₙ (price units), S = Σc and Q = Σc², the l
 population standard deviations from its mean. Nothing is divided and no root is taken to compare: z ≤ −k
 is n·cₙ − S < 0 and (n·cₙ − S)² ≥ k²·(n·Q − S²), integers on both sides.
 
-Source: the lower band is that of J. Bollinger, *Bollinger on Bollinger Bands* (2001), chapter 7: a mean of 20
-closes, 2 population standard deviations. No z of n values exceeds √(n − 1): P. A. Samuelson, "How Deviant
+Source: the lower band is that of J. Bollinger, *Bollinger on Bollinger Bands* (2001): a mean of 20 closes, 2
+population standard deviations. No z of n values exceeds √(n − 1): P. A. Samuelson, "How Deviant
 Can You Be?", *Journal of the American Statistical Association* 63 (1968), 1522-1525.
 """
 
@@ -67,7 +67,9 @@ class MeanReversion:
         if not 0 <= self.leave < self.entry:
             raise ValueError(f"{self.name}: leave {self.leave} must be at least 0 and below {self.entry}")
         if self.entry * self.entry > (self.window - 1) * PPM * PPM:
-            raise ValueError(f"{self.name}: no close of {self.window} is ever {self.entry} ppm deviations away")
+            raise ValueError(
+                f"{self.name}: no close of {self.window} is ever {self.entry} ppm deviations away"
+            )
 
     @property
     def lookback(self) -> int:

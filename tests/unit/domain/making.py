@@ -11,7 +11,8 @@ from pipeline.domain.codec import encode
 from pipeline.domain.guard import check_append
 from pipeline.domain.journal import Kind, Record, seal
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.orders import Decision, Fill, Intent, OrderLife, Purpose, Side, intent_id
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Decision, Fill, Intent, Purpose, Side, intent_id
 from pipeline.domain.trading_state import TradingState
 
 T0 = datetime(2026, 11, 20, 14, 31, tzinfo=UTC)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pipeline.domain.decide import Identity, Judged, check_release, decide, describe
 from pipeline.domain.gates import View
 from pipeline.domain.market import Instrument
-from pipeline.domain.orders import Decision, IntentState, OrderLife, Purpose, Side, intent_id
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Decision, IntentState, Purpose, Side, intent_id
 from pipeline.domain.portfolio import Position
 from pipeline.domain.risk import Breach, RiskLimits
 from pipeline.domain.rules.sizing import cost_of, share

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pipeline.domain.gates import Capacity, Proposal, View, capacity_of, check_entry, check_exit
 from pipeline.domain.market import Instrument
 from pipeline.domain.money import notional
-from pipeline.domain.orders import IntentState, OrderLife, Purpose, Side
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import IntentState, Purpose, Side
 from pipeline.domain.portfolio import Position, gross_exposure
 from pipeline.domain.risk import Breach, Limit, RiskLimits
 from pipeline.domain.rules.sizing import cost_of, share

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
-from pipeline.domain.orders import Fill, IntentState, Order, OrderLife, Purpose, Side
+from pipeline.domain.order_life import OrderLife
+from pipeline.domain.orders import Fill, IntentState, Order, Purpose, Side
 from pipeline.errors import AppendRefused, IllegalTransition
 from tests.unit.domain.making import SPY_PRICE, T0, Paper, a_fill, an_intent
 

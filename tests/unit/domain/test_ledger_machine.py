@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import ClassVar
 
-from hypothesis import settings
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -329,17 +329,25 @@ class Desk(RuleBasedStateMachine):
         assert len(planned) == len(set(planned))
 
 
-ALWAYS_THE_SAME = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, print_blob=False, derandomize=True
+SOME = settings(max_examples=150, stateful_step_count=40, deadline=None, print_blob=False, database=None)
+ROUNDS = 6
+"""Measured: one round in ten misses something of what must be seen, whichever seed."""
+WANTED = (
+    *("plan", "send", "resend", "booked buy", "booked sell", "vetoed", "rises", "state HALTED"),
+    *(f"plan refused: {code}" for code in ("duplicate", "halted", "not_reducing", "fenced")),
+    *("send refused: illegal", "state NORMAL refused: latched"),
 )
 
 
 def test_no_order_of_events_breaks_a_promise() -> None:
-    """And the machine does get around: without these counts it could pass by doing nothing."""
-    Desk.seen.clear()
-    run_state_machine_as_test(Desk, settings=ALWAYS_THE_SAME)
-    wanted = ["plan", "send", "resend", "booked buy", "booked sell", "vetoed", "rises", "state HALTED"]
-    wanted += [f"plan refused: {code}" for code in ("duplicate", "halted", "not_reducing", "fenced")]
-    wanted += ["send refused: illegal", "state NORMAL refused: latched"]
+    """And the machine does get around: without these counts it could pass by doing nothing.
 
-    assert [name for name in wanted if not Desk.seen[name]] == [], Desk.seen
+    What one seed leads to depends on every module that is imported, so no single round need see it all.
+    """
+    Desk.seen.clear()
+    for number in range(ROUNDS):
+        run_state_machine_as_test(seed(number)(Desk), settings=SOME)
+        if all(Desk.seen[name] for name in WANTED):
+            break
+
+    assert [name for name in WANTED if not Desk.seen[name]] == [], Desk.seen

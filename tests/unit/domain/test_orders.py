@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.domain.order_life import OrderLife
 from pipeline.domain.orders import (
     MAX_ID_LENGTH,
     Decision,
     Fill,
     Intent,
     IntentState,
-    OrderLife,
     Purpose,
     Side,
     intent_id,

@@ -40,13 +40,14 @@ def cases(draw: st.DrawFn) -> tuple[Crossover, list[int]]:
     slow = draw(st.integers(2, 8))
     fast = draw(st.integers(1, slow - 1))
     threshold = draw(st.sampled_from([0, 1, 5_000, 25_000, 999_999]))
-    closes = draw(st.lists(st.integers(1, 12), min_size=slow + 1, max_size=slow + 20))
+    highest = draw(st.sampled_from([12, 10**9]))
+    closes = draw(st.lists(st.integers(1, highest), min_size=slow + 1, max_size=slow + 20))
     return Crossover("momentum", fast, slow, threshold), closes
 
 
 @given(case=cases())
 def test_the_signal_is_that_of_exact_averages(case: tuple[Crossover, list[int]]) -> None:
-    """Small prices, so that ties and exact hits of the threshold are common."""
+    """Small prices make ties and exact hits of the threshold common."""
     strategy, closes = case
     expected = reference(closes, strategy.fast, strategy.slow, strategy.threshold)
 

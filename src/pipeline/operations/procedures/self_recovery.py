@@ -73,5 +73,5 @@ def _cause_passed(desk: Desk, ledger: Ledger) -> bool:
     standing = still_in_force(desk, ledger)
     if ledger.silent_since is not None or (standing.state.latched and not is_drawdown(standing)):
         return False
-    selling = any(beyond_target(ledger.state, key, held.quantity) for key, held in ledger.positions.items())
+    selling = any(beyond_target(ledger.state, key, held.quantity) for key, held in ledger.closable.items())
     return not selling and not ledger.open_lives

@@ -129,7 +129,9 @@ CREATE OR REPLACE VIEW daily_pnl AS
 WITH closes AS (
     SELECT
         session, max(seq) AS seq, arg_max(equity, seq) AS close_equity, arg_max(deposits, seq) AS deposits,
-        min(equity) AS low_equity, max(equity) AS high_equity, max(drawdown_ppm) AS drawdown_ppm,
+        -- As if the owner's money had been there all the time: a deposit is no rise, and before it was no low.
+        min(equity - deposits) + arg_max(deposits, seq) AS low_equity,
+        max(equity - deposits) + arg_max(deposits, seq) AS high_equity, max(drawdown_ppm) AS drawdown_ppm,
         arg_min(equity, seq) AS first_equity, arg_min(deposits, seq) AS first_deposits, count(*) AS snapshots
     FROM equity_curve GROUP BY session
 ), owner_money AS (
