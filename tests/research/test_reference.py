@@ -23,7 +23,7 @@ from tests.research.reference import CAUTIOUS, HALTED, REDUCING, Bar, Rules, Tra
 NEW_YORK = ZoneInfo("America/New_York")
 CONFIG = CHECKOUT / "deployments" / "config"
 HOUR, MINUTE = 3600, 60
-QUIET = ("execution.price_collar_pct=0.5", "data.max_gap_bars=1000", "data.frozen_bars=1000")
+QUIET = ("execution.price_collar_pct=0.2", "data.max_gap_bars=390", "data.frozen_bars=390")
 """Doubts about data are told by no design page; the unit tests of data quality have them."""
 
 

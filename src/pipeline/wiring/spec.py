@@ -100,10 +100,11 @@ def current_home(home: Path | None = None) -> Path:
 
 @cache
 def code_fingerprint() -> str:
-    """Return the SHA-256 over the product's source files: which code made a decision."""
-    root = Path(__file__).resolve().parent.parent
+    """Return the SHA-256 over the product's source files, flows and tasks included: which code decided."""
+    package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
+    for root in (package, CHECKOUT / "flows", CHECKOUT / "tasks"):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root.parent).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
