@@ -29,6 +29,6 @@ async def body(call: Call, config: str, reason: str, close_positions: bool | Non
     with urgent(NAME, config) as (desk, run):
         cancelled = await call(steps.cancel_orders, desk, run)
         closed = await call(steps.close_positions, desk, run)
-        await call(steps.log_stop, desk, run, since, (cancelled, *closed))
+        await call(steps.log_stop, desk, run, since, (*cancelled, *closed))
         await call(steps.close_procedure, desk, run)
     return run.result()

@@ -6,6 +6,7 @@ session's driver calls the same body with :func:`directly`, under the same claim
 
 from __future__ import annotations
 
+from functools import cache, wraps
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.utilities.annotations import quote
 
 from pipeline.errors import Transient
+from pipeline.wiring.redaction import Hiding
 
 UNKEPT: dict[str, Any] = {"persist_result": False, "result_storage": Path(gettempdir()) / "marketday-results"}
 """What every flow says of its result: it is not kept. A place is named all the same, or Prefect asks
@@ -34,7 +36,21 @@ class Call(Protocol):
 
 async def through_prefect(task: Task[..., Any], *arguments: Any) -> Any:
     """Call as a task run. Arguments are quoted: Prefect must not search them for futures."""
-    return await task(*(quote(argument) for argument in arguments))
+    return await _hiding(task)(*(quote(argument) for argument in arguments))
+
+
+@cache
+def _hiding(task: Task[..., Any]) -> Task[..., Any]:
+    """Return the task with errors that hold no credential: Prefect stores the text of each."""
+    body, hiding = task.fn, task.with_options()
+
+    @wraps(body)
+    async def hidden(*arguments: Any) -> Any:
+        with Hiding():
+            return await body(*arguments)
+
+    hiding.fn = hidden
+    return hiding
 
 
 async def directly(task: Task[..., Any], *arguments: Any) -> Any:

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from pipeline.operations.desk import Desk
 from pipeline.operations.passes import GRACE, Pass, trading_pass, urgent_pass
 from pipeline.wiring.desks import open_desk
+from pipeline.wiring.redaction import Hiding
 
 Summary = dict[str, int | str]
 
@@ -39,6 +40,7 @@ def trading(
     desk = open_desk(config)
     with (
         _watched(procedure, instant),
+        Hiding(),
         trading_pass(desk, procedure, due(desk, procedure, instant), driver) as run,
     ):
         yield desk, run
@@ -49,7 +51,7 @@ def trading(
 def urgent(procedure: str, config: str) -> Iterator[tuple[Desk, Pass]]:
     """Run the block for something a person asked for: lock and lease, whenever it comes."""
     desk = open_desk(config)
-    with urgent_pass(desk, procedure, "person") as run:
+    with Hiding(), urgent_pass(desk, procedure, "person") as run:
         yield desk, run
 
 

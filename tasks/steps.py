@@ -76,11 +76,11 @@ async def stop(config: str, reason: str, close_positions: bool | None) -> int:
 
 
 @task(**reads())
-async def cancel_orders(desk: Desk, run: Pass) -> Action:
-    """Ask to cancel every open order. Harmless to repeat: an order already final stays so."""
+async def cancel_orders(desk: Desk, run: Pass) -> tuple[Action, ...]:
+    """Ask to cancel open orders, others' where configured. Harmless to repeat: what is final stays so."""
     found, done = emergency.cancel_pending(desk, moment(desk, run))
     run.summary |= {"cancels": found.asked, "unconfirmed": found.failed}
-    return done
+    return done, *emergency.cancel_external(desk)
 
 
 @task(**once())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 SWEEP = "tests/faults/test_sweep.py"
 MACHINE = "tests/faults/test_machine.py"
 GUARD = "tests/unit/domain/test_guard.py"
+LOST = "tests/operations/test_lost_orders.py"
 ORDERS = "src/pipeline/domain/order_life.py"
 CHECKS = "src/pipeline/domain/guard.py"
 SENDING = "src/pipeline/operations/sending.py"
@@ -185,6 +186,20 @@ MUTANTS = (
         "        if seq > self.ledger.seq:\n",
         "        if seq > self.ledger.seq * 1_000:\n",
         "tests/unit/journal/test_damage.py",
+    ),
+    _bug(
+        "a lost exit is given up for another",
+        RECOVERY,
+        "(now - decided > MAX_DECISION_AGE and not life.intent.purpose.reduces)",
+        "now - decided > MAX_DECISION_AGE",
+        LOST,
+    ),
+    _bug(
+        "room is taken beside an order that may still arrive",
+        "src/pipeline/operations/trading.py",
+        "locks=may_arrive(ledger, market.instant) | ledger.locks,",
+        "locks=dict(ledger.locks),",
+        LOST,
     ),
     _bug(
         "a tick may be done twice",

@@ -84,7 +84,7 @@ def unfit(world: World, intent: Intent) -> Iterator[str]:
         if not any(f'"kind":"{kind}"' in line for line in lines):
             yield f"I2: {intent.id} left before its {kind} was journalled"
     age = world.venue.now - (intent.release_at or intent.decided_at)
-    if age > OLDEST_DECISION:
+    if age > OLDEST_DECISION and not intent.purpose.reduces:
         yield f"I8: {intent.id} left {age.total_seconds():.0f} s after its decision"
     if intent.side is Side.BUY and intent.purpose.value == "entry":
         yield from _too_much(world, intent)
@@ -99,17 +99,11 @@ def _too_much(world: World, intent: Intent) -> Iterator[str]:
     held = sum(order.side.sign * order.filled for order in ours)
     opened = [one for one in venue.live() if one in venue.ours() and one.order.symbol == symbol]
     wanted = {one.order.client_id: one.order.quantity - one.order.filled for one in opened}
-    wanted |= {late.id: late.quantity for _, late in venue.arrivals if _awaited(world, late, symbol)}
+    wanted |= {late.id: late.quantity for _, late in venue.arrivals if late.symbol == symbol}
     wanted[intent.id] = intent.quantity
     money = (held + sum(wanted.values())) * venue.price(symbol) // 10_000_000
     if money > venue.equity() * LARGEST_POSITION:
         yield f"I3: {symbol} could grow to {money / venue.equity():.2%} of equity"
-
-
-def _awaited(world: World, late: Intent, symbol: str) -> bool:
-    """Tell whether a request under way counts: of one that was given up, ADR 19 says what may happen."""
-    life = world.ledger.lives.get(late.id)
-    return late.symbol == symbol and (life is None or not life.state.terminal)
 
 
 def one_order_each(world: World) -> Iterator[str]:

@@ -200,6 +200,37 @@ def test_what_never_arrived_meets_every_gate_again_before_its_id_is_sent_again(d
 
 
 @pytest.mark.parametrize("desk", ["+SPY 14:35, -SPY 14:40"], indirect=True)
+def test_an_exit_lost_for_minutes_is_never_given_up_for_another(desk: Rehearsal) -> None:
+    """Lost at 14:40 for two minutes: the same id goes again, or it and another might both arrive."""
+    for clock in ("14:35", "14:36"):
+        desk.tick(clock)
+    desk.broker.fault = LOST
+    desk.tick("14:40")
+    desk.tick("14:41")
+    desk.broker.fault = working
+    desk.tick("14:42")
+    desk.tick("14:43")
+    exits = [life for life in desk.ledger.lives.values() if life.intent.purpose is Purpose.EXIT]
+
+    assert [(life.state, life.sends) for life in exits] == [(IntentState.FILLED, 3)]
+    assert desk.received()[exits[0].intent.id] == 1
+    assert desk.ledger.positions == {}
+
+
+@pytest.mark.parametrize("desk", ["+THIN 14:35, +THIN 14:38, +THIN 14:47"], indirect=True)
+def test_no_room_is_taken_beside_an_order_that_may_still_arrive(desk: Rehearsal) -> None:
+    """Given up at 14:37 unseen: refused at 14:38, or two entries might stand there; at 14:47 it is past."""
+    first = lose(desk)
+    desk.tick("14:38")
+    refused = desk.records(Kind.VERDICT)[-1].data
+    desk.tick("14:47")
+    entries = [life.intent.decided_at for life in desk.ledger.lives.values()]
+
+    assert (refused["quantity"], [breach["limit"] for breach in refused["breaches"]]) == (0, ["symbol_lock"])
+    assert entries == [first.decided_at, at("14:47")]
+
+
+@pytest.mark.parametrize("desk", ["+SPY 14:35, -SPY 14:40"], indirect=True)
 def test_a_lost_exit_is_sent_again_under_its_id(desk: Rehearsal) -> None:
     """The sale of 14:40 is lost twice over; the position is sold once."""
     for clock in ("14:35", "14:36"):

@@ -93,12 +93,14 @@ def run(
 
     Args:
         sessions: (month, open, close, instants of bars' ends), oldest first.
-        traded, seen: bars that fill orders, and bars that signals see, by their first second.
+        traded, seen: bars that fill orders, and bars that signals see, by their first second; those before
+            the first session warm the averages up.
         spans: seconds of a traded and of a seen bar.
     """
     desk, curve = Desk(rules.cash), []
     starts = {symbol: sorted(bars) for symbol, bars in traded.items()}
-    closes: dict[str, list[int]] = {symbol: [] for symbol in seen}
+    begin = sessions[0][1] - spans[1]
+    closes = {s: [bars[at][1] for at in sorted(bars) if at <= begin] for s, bars in seen.items()}
     ends: dict[str, int] = {}
     last = peak = month_base = rules.cash
     month, before = "", 0

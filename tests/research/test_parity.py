@@ -114,6 +114,7 @@ def stops(*actions: str, **triggers: float) -> dict[str, Any]:
 
 
 NO_MONITOR = {"risk_monitoring": {"check_frequency_seconds": 300}}
+SHALLOW = {"drawdown_warning": 0.0002, "drawdown_critical": 0.0004}
 EVERY_MINUTE = {"risk_monitoring": {"check_frequency_seconds": 60}}
 THIN = {"costs": {"participation_pct": 0.000_2, "sell_fee_pct": 0.000_021, "fee_per_share": 0.005}}
 
@@ -166,24 +167,22 @@ def test_recorded_sessions_with_holes_are_the_same_both_ways(tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("actions", "last"),
-    [((), 3), (("reduce_position_sizes",), 3), (("close_all_positions",), 3)],
+    ("actions", "least"),
+    [((), 1), (("reduce_position_sizes",), 2), (("close_all_positions",), 2)],
     ids=["halts", "reduces", "closes all"],
 )
-def test_a_stop_is_the_same_both_ways(tmp_path: Path, actions: tuple[str, ...], last: int) -> None:
-    """A drawdown of 0.2 % stops trading: by itself, with half of everything sold, or with all of it."""
+def test_a_stop_is_the_same_both_ways(tmp_path: Path, actions: tuple[str, ...], least: int) -> None:
+    """A drawdown of 0.05 % stops trading: by itself, with half of everything sold, or with all of it."""
     configured = crossover(
         0.0001,
         data={"timeframe": "5m"},
         risk_management=LOOSE | {"stop_loss_pct": 0.05},
-        monitoring=EVERY_MINUTE
-        | {
-            "risk_monitoring": {"alert_thresholds": {"drawdown_warning": 0.0003, "drawdown_critical": 0.0008}}
-        },
-        emergency_procedures=stops(*actions, drawdown_limit=0.001),
+        monitoring={"risk_monitoring": {"check_frequency_seconds": 60, "alert_thresholds": SHALLOW}},
+        emergency_procedures=stops(*actions, drawdown_limit=0.0005),
     )
 
-    live, simulation = both(tmp_path, configured, (DAY,))
+    live, simulation = both(tmp_path, configured, (HALF_DAY,))
 
-    assert live["states"][-1][1] == last
+    assert live["states"][-1][1] == 3
+    assert len(live["fills"]) >= least
     assert_equal(live, simulation)

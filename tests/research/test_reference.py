@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import exchange_calendars
 import pytest
 
 from pipeline.research.results import Result
@@ -164,16 +167,22 @@ def hour_bars() -> Path:
 
 
 @pytest.mark.parametrize(
-    ("years", "size"), [((2007, 2009), "0.4"), ((2000, 2002), "0.2"), ((2015, 2016), "0.4")]
+    ("years", "size"),
+    [
+        ((2007, 2009), "0.4"),
+        ((2000, 2002), "0.2"),
+        pytest.param((2015, 2016), "0.4", marks=pytest.mark.slow),
+        pytest.param((2000, 2021), "0.1", marks=pytest.mark.slow),
+    ],
 )
 def test_years_of_hours_climb_the_same_ladder(tmp_path: Path, years: tuple[int, int], size: str) -> None:
     """SPY and IBM held over nights and through crashes: states change, and stay where they are latched."""
     rules = common(size=Fraction(size), stop=Fraction(1, 20), threshold=Fraction(0), exposure=Fraction(1))
     days = date(years[0], 1, 1), date(years[1], 12, 31)
     path = hour_bars()
-    traded = rows(path, "ts_et", *days)
+    traded = hours(path, *days)
 
-    trades, curve = run(rules, hours_of(traded), traded, traded, (HOUR, HOUR))
+    trades, curve = run(rules, hours_of(traded, days[0]), traded, traded, (HOUR, HOUR))
 
     assert {CAUTIOUS, REDUCING} & {state for _, _, state in curve}
     assert_equal(simulated(path, days, as_settings(rules, "1h", ("IBM", "SPY")), tmp_path), trades, curve)
@@ -186,32 +195,48 @@ def test_a_drawdown_of_two_thousandths_halts_both(tmp_path: Path) -> None:
     )
     days = date(2003, 1, 1), date(2003, 12, 31)
     path = hour_bars()
-    traded = rows(path, "ts_et", *days)
+    traded = hours(path, *days)
     ladder = [
         f"emergency_procedures.automatic_stops.triggers=[{{drawdown_limit: {float(rules.halted_drawdown)}}}]",
         "monitoring.risk_monitoring.automated_responses.reduce_size_on_drawdown=false",
         "monitoring.risk_monitoring.automated_responses.halt_trading_on_critical=false",
     ]
 
-    trades, curve = run(rules, hours_of(traded), traded, traded, (HOUR, HOUR))
+    trades, curve = run(rules, hours_of(traded, days[0]), traded, traded, (HOUR, HOUR))
 
     assert curve[-1][2] == HALTED
     configured = [*as_settings(rules, "1h", ("IBM", "SPY")), *ladder]
     assert_equal(simulated(path, days, configured, tmp_path), trades, curve)
 
 
-def hours_of(traded: Mapping[str, Mapping[int, Bar]]) -> list[tuple[str, int, int, list[int]]]:
-    """Return the sessions that bars of hours tell of; one without an afternoon closed at 13:00."""
-    by_day: dict[date, set[int]] = {}
+def hours(path: Path, first: date, last: date) -> dict[str, dict[int, Bar]]:
+    """Return bars of hours from three weeks before ``first``, without what traded after early closes."""
+    begin = first - timedelta(days=21)
+    sessions = calendar(begin, last)
+    return {
+        symbol: {at: bar for at, bar in held.items() if at < sessions[local(at).date()][1]}
+        for symbol, held in rows(path, "ts_et", begin, last).items()
+    }
+
+
+@cache
+def calendar(first: date, last: date) -> dict[date, tuple[int, int]]:
+    """Return open and close of each session, from the package that the field uses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        exchange = exchange_calendars.get_calendar("XNYS", start=first, end=last)
+    times = zip(exchange.sessions, exchange.opens, exchange.closes, strict=True)
+    return {day.date(): (int(o.timestamp()), int(c.timestamp())) for day, o, c in times}
+
+
+def hours_of(traded: Mapping[str, Mapping[int, Bar]], first: date) -> list[tuple[str, int, int, list[int]]]:
+    """Return the sessions from ``first`` on, each with the ends of the bars of hours that there are."""
+    last = max(local(max(held)).date() for held in traded.values())
+    ends: dict[date, set[int]] = {}
     for held in traded.values():
         for second in held:
-            by_day.setdefault(local(second).date(), set()).add(second)
-    sessions = []
-    for day, seconds in sorted(by_day.items()):
-        opened = datetime(day.year, day.month, day.day, 9, 30, tzinfo=NEW_YORK)
-        hours = 13 if local(max(seconds)).hour <= 12 else 16
-        closed = int(opened.replace(hour=hours, minute=0).timestamp())
-        sessions.append(
-            (f"{day:%Y-%m}", int(opened.timestamp()), closed, [s + HOUR for s in sorted(seconds)])
-        )
-    return sessions
+            ends.setdefault(local(second).date(), set()).add(second + HOUR)
+    return [
+        (f"{day:%Y-%m}", opened, closed, sorted(ends.get(day, ())))
+        for day, (opened, closed) in calendar(first, last).items()
+    ]

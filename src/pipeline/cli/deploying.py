@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.cli.leash import die_with_parent
 from pipeline.cli.servers import Child, prefect_environment, spawn
 from pipeline.errors import StoreUnavailable
 from pipeline.wiring.spec import CHECKOUT
@@ -58,6 +59,7 @@ def _run(words: tuple[str, ...], environment: dict[str, str]) -> None:
             text=True,
             timeout=_PATIENCE,
             check=False,
+            preexec_fn=die_with_parent,
         )
     except subprocess.TimeoutExpired:
         raise StoreUnavailable("Prefect", f"`prefect {words[0]}` took more than {_PATIENCE:.0f} s") from None

@@ -29,6 +29,7 @@ from pipeline.operations.stopping import stop
 from pipeline.operations.telling import tell
 from pipeline.ports import Pacer
 from pipeline.wiring.desks import open_desk, open_pacer, open_updates
+from pipeline.wiring.redaction import redacted
 from tasks.calling import directly
 from tasks.running import WATCHES, Summary, Watch
 
@@ -133,9 +134,9 @@ class Driver:
             outcome = await self._orchestrated(desk, name, instant)
         if isinstance(outcome, MarketdayError):
             log.warning("%s %s: %s", name, instant, outcome)
-            self.told(name, instant, {"failed": str(outcome)})
+            self.told(name, instant, {"failed": redacted(str(outcome))})
         elif isinstance(outcome, BaseException):
-            reason = f"system error in {name}: {type(outcome).__name__}: {outcome}"
+            reason = redacted(f"system error in {name}: {type(outcome).__name__}: {outcome}")
             log.error(reason, exc_info=outcome)
             stop(desk, Trigger.SYSTEM_ERROR, reason, "session driver", desk.clock.now())
             tell(desk)

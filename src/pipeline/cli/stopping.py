@@ -10,7 +10,7 @@ from pipeline.cli.asking import confirm
 from pipeline.cli.exits import Exit, disk_sentence, exit_code, sentence
 from pipeline.cli.group import complain
 from pipeline.cli.options import Account, Home, Reason
-from pipeline.cli.place import Place, desk_of, every_place, find_place, who, written_time
+from pipeline.cli.place import Place, configured, desk_of, every_place, find_place, who, written_time
 from pipeline.cli.standing import held_for_review, live_at_broker
 from pipeline.cli.status_lines import order_text
 from pipeline.domain.formatting import count
@@ -57,9 +57,10 @@ def _halt_one(place: Place, reason: str, cancel: bool) -> int:
     _tell_persisted(place, fresh)
     _veto_held(place, f"halted: {reason}")
     code, cancelled = _stop_orders(place, cancel)
+    external_code, external = _stop_others(place) if cancel else (Exit.FINE, ())
     halted = Action("halt_all_new_orders", "nothing new is sent from that record on")
-    _log(place, before, fresh, (halted, cancelled))
-    return code
+    _log(place, before, fresh, (halted, cancelled, *external))
+    return max(code, external_code)
 
 
 def _log(place: Place, since: int, fresh: bool, done: tuple[Action, ...]) -> None:
@@ -78,6 +79,23 @@ def _stop_orders(place: Place, cancel: bool) -> tuple[int, Action]:
         typer.echo(text)
         return Exit.FINE, _cancelled(text, "warn")
     return _cancel(place)
+
+
+def _stop_others(place: Place) -> tuple[int, tuple[Action, ...]]:
+    """Cancel orders that are not the desk's, where the configuration asks the kill switch to."""
+    settings = configured(place).settings
+    if settings is None or not settings.emergency_procedures.kill_switch.cancel_external:
+        return Exit.FINE, ()
+    try:
+        desk = desk_of(place)
+        done = emergency.cancel_external(desk)
+    except MarketdayError as error:
+        complain(f"orders that are not the desk's are UNCONFIRMED: {sentence(error)}")
+        return exit_code(error), (Action("cancel_external_orders", f"UNCONFIRMED: {error}", "warn"),)
+    for action in done:
+        typer.echo(f"orders that are not the desk's: {action.evidence}")
+    left = any(action.outcome != "ok" for action in done)
+    return Exit.UNREACHABLE if left else Exit.FINE, done
 
 
 def _cancelled(text: str, outcome: str = "ok") -> Action:
@@ -176,7 +194,9 @@ def flatten(reason: Reason = "", home: Home = None, account: Account = None) -> 
         code, closed = int(Exit.FINE), Action("close_all_positions", text)
     else:
         code, closed = _close_now(place)
-    _log(place, before, fresh, (Action("halt_all_new_orders", "only what sells is sent"), closed))
+    external_code, external = _stop_others(place)
+    code = max(code, external_code)
+    _log(place, before, fresh, (Action("halt_all_new_orders", "only what sells is sent"), closed, *external))
     if code:
         raise typer.Exit(code)
 

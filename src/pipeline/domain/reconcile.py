@@ -118,7 +118,7 @@ def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
 
 
 def external_orders(books: Books, statement: Statement) -> tuple[Order, ...]:
-    """Return the open orders that a person, or another program, made in the account: those that cannot be ours."""
+    """Return the open orders that others made in the account: those that cannot be ours."""
     return tuple(
         order
         for order in statement.orders

@@ -29,6 +29,7 @@ class EmergencyPlan:
         kill_actions, stop_actions: as named in ``emergency_procedures``.
         reduce_to: fraction of each position that ``reduce_position_sizes`` leaves, ppm.
         tests_orders: whether the recovery places an order that cannot fill.
+        cancels_external: whether the kill switch cancels orders that are not ours, too.
         quiet_minutes: minutes without a tick, while the session is open, after which the watchdog speaks.
     """
 
@@ -41,6 +42,7 @@ class EmergencyPlan:
     stop_actions: tuple[str, ...] = ("halt_new_orders", "send_critical_alerts")
     reduce_to: int = 500_000
     tests_orders: bool = False
+    cancels_external: bool = False
     quiet_minutes: int = 5
 
     @property

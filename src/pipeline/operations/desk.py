@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -78,6 +78,7 @@ class Desk:
         virtual: whether time is the rehearsal exchange's own.
         armed_account: the only account that real money may move in, "" without real money.
         armed_until: the last day on which pre-market may say GO with real money.
+        hide: takes every credential out of a text that others wrote.
     """
 
     account: str
@@ -105,6 +106,7 @@ class Desk:
     armed_account: str = ""
     armed_until: date | None = None
     memory: Memory = field(default_factory=Memory)
+    hide: Callable[[str], str] = str
 
     @property
     def identity(self) -> Identity:

@@ -12,8 +12,10 @@ from pipeline.domain.guard import check_append
 from pipeline.domain.journal import Kind
 from pipeline.domain.ladder import FINE, Condition, Health, assess
 from pipeline.domain.ledger import Ledger
+from pipeline.domain.orders import Order
+from pipeline.domain.stops import outlives
 from pipeline.domain.trading_state import StateChange, TradingState
-from pipeline.errors import AppendRefused, UsageError
+from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, UsageError
 from pipeline.failpoints import reach
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.cancelling import Cancels, cancel_every, finish_stop
@@ -23,6 +25,7 @@ from pipeline.operations.stopping import KILL, Action, record_action
 from pipeline.operations.telling import alerts_of
 from pipeline.ports import JournalPort
 
+_EXTERNAL = "cancel_external_orders"
 _NEEDS_REASON = "a reason is needed: give --reason 'why', it stands in the journal for good"
 
 
@@ -89,6 +92,49 @@ def cancel_pending(desk: Desk, now: datetime) -> tuple[Cancels, Action]:
         text = f"{said}, {done.failed} UNCONFIRMED: the broker did not answer; every pass asks again"
         return done, Action("cancel_pending_orders", text, "warn")
     return done, Action("cancel_pending_orders", said)
+
+
+def cancel_external(desk: Desk) -> tuple[Action, ...]:
+    """Cancel what others have open in the account, where ``kill_switch.cancel_external`` asks for it.
+
+    One request, unless an order of ours is meant to stay: that would cancel everything. Whatever the
+    broker answers, what it then still lists is what counts.
+    """
+    if not desk.plan.emergency.cancels_external:
+        return ()
+    ledger = desk.journal.read()
+    stays = any(
+        life.state.at_broker and outlives(life.intent.purpose, ledger.state) for life in ledger.open_lives
+    )
+    try:
+        before = _others_open(desk)
+        refused = _cancel_each(desk, before) if stays or not before else desk.broker.cancel_all()
+        left = _others_open(desk)
+    except (BrokerUnavailable, BrokerRefused) as error:
+        return (Action(_EXTERNAL, f"UNCONFIRMED: {error}; look at the broker's page", "warn"),)
+    asked = f"{count(len(before), 'order')} of others asked to go"
+    if not left:
+        return (Action(_EXTERNAL, f"{asked}, none is left"),)
+    first = next(iter(refused.values()), "not confirmed yet")
+    text = f"{asked}, {len(left)} UNCONFIRMED: {first}; look at the broker's page"
+    return (Action(_EXTERNAL, text, "warn"),)
+
+
+def _others_open(desk: Desk) -> tuple[Order, ...]:
+    ledger = desk.journal.read()
+    ours = (ledger.lives.keys(), ledger.by_order.keys())
+    listed = desk.broker.fetch_open_orders()
+    return tuple(order for order in listed if order.client_id not in ours[0] and order.id not in ours[1])
+
+
+def _cancel_each(desk: Desk, orders: Sequence[Order]) -> dict[str, str]:
+    refused = {}
+    for order in orders:
+        try:
+            desk.broker.cancel(order.id)
+        except (BrokerUnavailable, BrokerRefused) as error:
+            refused[order.id] = str(error)
+    return refused
 
 
 def log_kill(journal: JournalPort, badge: str, since: int, done: Sequence[Action], now: datetime) -> int:

@@ -25,7 +25,7 @@ from pipeline.operations.trading import (
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What one pass did: orders cancelled, exits wanted and sent; ``flat``: nothing of ours is held any more."""
+    """What one pass did: orders cancelled, exits wanted and sent; ``flat``: nothing of ours is held."""
 
     cancelled: int
     wanted: int

@@ -27,6 +27,16 @@ def watched_tombstones(desk: Desk, ledger: Ledger, now: datetime) -> tuple[Order
     return tuple(life for life in lives if now <= _watched_until(desk, life))
 
 
+def may_arrive(ledger: Ledger, now: datetime) -> dict[str, str]:
+    """Return why each symbol takes no new risk whose order was given up minutes ago and may still arrive."""
+    lives = [ledger.lives[key] for key in ledger.tombstones]
+    return {
+        life.intent.symbol: f"{life.intent.id} was given up unseen and may still arrive"
+        for life in lives
+        if not _is_old(life, now)
+    }
+
+
 def _watched_until(desk: Desk, life: OrderLife) -> datetime:
     decided = life.intent.decided_at
     session = desk.sessions.on(decided.astimezone(desk.zone).date())

@@ -152,7 +152,8 @@ class _Outcome:
 def _fail(desk: Desk, run: Pass, error: Exception) -> None:
     """Journal a failure and what it means for trading, and tell people."""
     now = moment(desk, run)
-    reason = str(error)
+    told = desk.hide(str(error))  # a library's own words may hold a credential
+    reason = told
     if isinstance(error, BrokerUnavailable):
         # Silence is a condition of its own: it climbs the ladder although this run failed.
         note_silence(desk, True, now)
@@ -160,7 +161,7 @@ def _fail(desk: Desk, run: Pass, error: Exception) -> None:
     elif isinstance(error, BrokerRefused) or not isinstance(error, MarketdayError):
         # A revoked key does not come back by itself either, and without one nothing can be seen or cancelled.
         if not isinstance(error, BrokerRefused):
-            reason = f"system error in {run.procedure}: {type(error).__name__}: {error}"
+            reason = f"system error in {run.procedure}: {type(error).__name__}: {told}"
         if not desk.journal.read().state.state.latched:
             stop(desk, Trigger.SYSTEM_ERROR, reason, "system", now)
     _record(desk, run, "failed", reason)

@@ -119,7 +119,9 @@ def _unsent(desk: Desk, life: OrderLife, found: Recovered, now: datetime) -> Non
     session = desk.sessions.on(decided.astimezone(desk.zone).date())
     if session is not None and decided < session.close <= now:
         reason = "never reached the broker, and the session is over"  # it would wait for the next open
-    elif life.cancel_requested or now - decided > MAX_DECISION_AGE:
+    elif life.cancel_requested or (now - decided > MAX_DECISION_AGE and not life.intent.purpose.reduces):
+        # An exit goes again under its id for as long as it reduces: given up, it would be decided anew
+        # under another one, and both might arrive.
         reason = "never reached the broker, and is too old to send"
     else:
         found.unsent.append(life.intent.id)

@@ -24,6 +24,7 @@ from pipeline.failpoints import reach
 from pipeline.operations.cancelling import cancel_every, check_line
 from pipeline.operations.climbing import enter
 from pipeline.operations.desk import Desk
+from pipeline.operations.looking_up import may_arrive
 from pipeline.operations.observing import Market, seconds_to_close, sent_in_minute
 from pipeline.operations.passes import Pass, moment
 from pipeline.operations.recovery import look_again
@@ -70,7 +71,7 @@ def view_of(desk: Desk, session: Session, market: Market) -> View:
         state=TradingState.REDUCING if market.account.blocked and not state.latched else state,
         size_factor=size_factor(state, ledger.resumed_sessions, desk.limits.ladder),
         entries_enabled=ledger.entries_enabled,
-        locks=dict(ledger.locks),
+        locks=may_arrive(ledger, market.instant) | ledger.locks,
         sent=ledger.sent_today,
         sent_in_minute=sent_in_minute(ledger.lives, market.instant),
         flaws=market.flaws,

@@ -2,7 +2,8 @@
 
 Bars of a configured length are aligned to midnight in exchange time, as brokers align them. Where they fall
 on the session's own grid, ticks are live trading's. Hours do not (a session opens at 09:30): then a tick
-comes at the end of each bar that there is.
+comes at the end of each bar that there is. Of data longer than a minute nothing is known between two ticks:
+an order sent there would wait for a bar and time out before it, so there are no monitor passes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from pipeline.errors import ConfigurationError, UsageError
 from pipeline.research.history import Day, History, Series
 
 MINUTE = 60
-_SOON = timedelta(minutes=2)
-"""On bars longer than a minute nothing is known between ticks: monitor passes later than this say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,9 @@ def assemble(
         if not _on_grid((session,), length, zone):
             ends = grid[bisect_left(grid, session.open - length) : bisect_left(grid, session.close)]
             runs = _with_ticks(runs, [start + length for start in ends if start + length <= session.close])
-        days.append(Day(session, _without_blind(runs) if coarse else runs))
+        if coarse:
+            runs = tuple(run for run in runs if run[0] != "risk-monitor")
+        days.append(Day(session, runs))
     return History(tuple(days), series, bars, grid, length, _missing(table, span, length))
 
 
@@ -193,16 +194,6 @@ def _with_ticks(
     ]
     kept += [("intraday-tick", tick) for tick in ticks]
     return tuple(sorted(kept, key=lambda run: (run[1], RANK.index(run[0]))))
-
-
-def _without_blind(runs: tuple[tuple[str, datetime], ...]) -> tuple[tuple[str, datetime], ...]:
-    """Leave out monitor passes that would see what the tick before them saw."""
-    kept, tick = [], None
-    for name, instant in runs:
-        tick = instant if name == "intraday-tick" else tick
-        if name != "risk-monitor" or (tick is not None and instant - tick <= _SOON):
-            kept.append((name, instant))
-    return tuple(kept)
 
 
 def _missing(table: SessionTable, span: Span, length: timedelta) -> Callable[[datetime, datetime], int]:

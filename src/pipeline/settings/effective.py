@@ -303,5 +303,6 @@ def emergency_plan(settings: Settings) -> EmergencyPlan:
         stop_actions=stops.actions,
         reduce_to=to_ppm(stops.reduce_to),
         tests_orders=play_money if recovery.test_order is None else recovery.test_order,
+        cancels_external=procedures.kill_switch.cancel_external,
         quiet_minutes=procedures.watchdog.quiet_minutes or max(5, bars),
     )

@@ -34,6 +34,7 @@ from pipeline.settings.effective import timeframe as bar_length
 from pipeline.settings.models.root import Settings
 from pipeline.strategies.registry import build_strategy
 from pipeline.wiring.brokers import EXCHANGE_HOME, Connection, connect
+from pipeline.wiring.redaction import redacted
 from pipeline.wiring.spec import CHECKOUT, DeskSpec, code_fingerprint, load_spec
 
 
@@ -126,6 +127,7 @@ def _desk(spec: DeskSpec, settings: Settings, connection: Connection) -> Desk:
         virtual=current is Mode.REHEARSAL,
         armed_account=arming.account if arming else "",
         armed_until=arming.valid_until if arming else None,
+        hide=redacted,
     )
 
 

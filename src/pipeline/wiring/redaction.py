@@ -1,4 +1,4 @@
-"""No credential in any log of this process, at any level, from any library.
+"""No credential in any log of this process, at any level, from any library, nor in an error that is shown.
 
 Filters on loggers miss what their children log, and handlers come and go: Prefect makes its own. What
 every record passes is the factory that makes it. Measured: at DEBUG, websockets logs the frame that
@@ -11,6 +11,7 @@ import base64
 import logging
 import traceback
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,31 @@ def redacted(text: str) -> str:
     for secret in _RECORDS.hidden:
         text = text.replace(secret, HIDDEN)
     return text
+
+
+class Hiding:
+    """Lets no error leave a block with a secret in its text: flow states and records show what it says."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, Exception) or redacted(str(error)) == str(error):
+            return
+        told = redacted(str(error))
+        _clean(error)
+        if str(error) != redacted(str(error)):
+            raise RuntimeError(f"{type(error).__name__}: {told}") from None
+
+
+def _clean(error: Exception) -> None:
+    """Take the secrets out of an error that stays what it is: what it is decides what happens next."""
+    error.args = tuple(redacted(each) if isinstance(each, str) else each for each in error.args)
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            setattr(error, name, redacted(value))
 
 
 class _Redacting:

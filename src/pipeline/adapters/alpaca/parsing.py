@@ -268,4 +268,5 @@ def parse_instrument(body: object) -> Instrument:
         lot=lot,
         tradable=bool(raw.get("tradable")) and raw.get("status", "active") == "active",
         fractionable=fractionable,
+        shortable=bool(raw.get("shortable")),
     )

@@ -34,7 +34,8 @@ def verify_account(desk: Desk, run: Pass) -> Finding:
             f"real money was armed until {desk.armed_until}: review, then set live_arming.valid_until"
         )
     if account.blocked:
-        return fail(f"account {account.number} is blocked by {desk.broker.name}")
+        why = account.restriction or "for no reason it tells"
+        return fail(f"account {account.number} is blocked by {desk.broker.name}: {why}")
     return ok(f"{account.mode} account {account.number} at {desk.broker.name} may trade")
 
 

@@ -180,7 +180,10 @@ class WeeklyOperations(Block):
 
 
 class KillSwitch(Block):
-    """``kill_switch``. It sells only when ``close_all_positions`` is among its actions."""
+    """``kill_switch``. It sells only when ``close_all_positions`` is among its actions.
+
+    ``cancel_external``: whether it also cancels orders in the account that are not the desk's.
+    """
 
     trigger_methods: Items[KillTrigger] = ()
     actions: Items[KillAction] = (
@@ -189,6 +192,7 @@ class KillSwitch(Block):
         "send_emergency_alerts",
         "log_emergency_action",
     )
+    cancel_external: Flag = False
 
 
 class StopTrigger(Block):
