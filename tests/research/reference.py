@@ -196,11 +196,12 @@ def climb(desk: Desk, rules: Rules, equity: int, bases: tuple[int, int, int]) ->
         return
     day, month, peak = bases
     asked = [NORMAL]
-    for base, rungs in (
+    ladder: tuple[tuple[int, dict[int, str | Fraction]], ...] = (
         (peak, {CAUTIOUS: "0.05", REDUCING: "0.08", HALTED: rules.halted_drawdown}),
         (day, {CAUTIOUS: "0.02", REDUCING: "0.03", HALTED: "0.05"}),
         (month, {REDUCING: "0.08"}),
-    ):
+    )
+    for base, rungs in ladder:
         asked += [state for state, limit in rungs.items() if base - equity >= Fraction(limit) * base]
     if desk.state < HALTED or max(asked) > desk.state:
         desk.state = max(asked)

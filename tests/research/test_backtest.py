@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ OPEN = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 
 
-def written(path: Path, closes: dict[str, Sequence[float]], skipped: frozenset[int] = frozenset()) -> Path:
+def written(path: Path, closes: Mapping[str, Sequence[float]], skipped: frozenset[int] = frozenset()) -> Path:
     """Write one-minute bars from the open on: each opens at the close before it."""
     with path.open("w", newline="") as file:
         out = csv.writer(file)

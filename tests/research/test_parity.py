@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
-from pipeline.research.results import Result
+from pipeline.domain.rules.fills import market_fill_price
+from pipeline.research import account
 from pipeline.research.simulator import simulate
-from pipeline.wiring.backtesting import Source, prepare
+from pipeline.wiring.backtesting import Prepared, Source, prepare
 from tests.e2e.market import minute_bars
 from tests.operations.desks import DAY, HALF_DAY, Rehearsal, overlay, rehearsal
 
@@ -57,8 +58,9 @@ def lived(desk: Rehearsal) -> Told:
     }
 
 
-def simulated(result: Result) -> Told:
+def simulated(prepared: Prepared) -> Told:
     """Return the same of a simulation, in the journal's form."""
+    result = simulate(prepared.history, prepared.setup)
     decisions = []
     for one in result.decisions:
         proposal, verdict, intent = one.judged.proposal, one.judged.verdict, one.judged.intent
@@ -87,10 +89,10 @@ def simulated(result: Result) -> Told:
     }
 
 
-def both(
+def traded(
     folder: Path, configured: dict[str, Any], days: tuple[date, ...] = (DAY,), file: Path | None = None
-) -> tuple[Told, Told]:
-    """Trade the days both ways and return what each says."""
+) -> tuple[Told, Prepared]:
+    """Trade the days through the flows; return what the journal says, and the same days to simulate."""
     overrides = (
         () if file is None else ("rehearsal.market=file", f"rehearsal.file={file}", "rehearsal.symbols={}")
     )
@@ -99,11 +101,11 @@ def both(
             trade(desk, day)
         source = Source(file, None if file else desk.settings.rehearsal.seed)
         prepared = prepare(desk.settings, source, (days[0], days[-1]), desk.home / "calendar")
-        return lived(desk), simulated(simulate(prepared.history, prepared.setup))
+        return lived(desk), prepared
 
 
 def assert_equal(live: Told, simulation: Told) -> None:
-    for part in ("states", "decisions", "fills", "equity"):
+    for part in ("states", "fills", "decisions", "equity"):
         for ours, theirs in zip(live[part], simulation[part], strict=False):
             assert ours == theirs, part
         assert len(live[part]) == len(simulation[part]), part
@@ -119,14 +121,18 @@ EVERY_MINUTE = {"risk_monitoring": {"check_frequency_seconds": 60}}
 THIN = {"costs": {"participation_pct": 0.000_2, "sell_fee_pct": 0.000_021, "fee_per_share": 0.005}}
 
 
-def test_half_a_synthetic_day_is_the_same_both_ways(tmp_path: Path) -> None:
-    """Five-minute bars, ticks alone: entries, signal exits, stops, the flat close."""
+def test_half_a_synthetic_day_is_the_same_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five-minute bars, ticks alone: entries, signal exits, stops. One rule changed in one place is seen."""
     configured = crossover(0.0001, data={"timeframe": "5m"}, risk_management=LOOSE, monitoring=NO_MONITOR)
 
-    live, simulation = both(tmp_path, configured, (HALF_DAY,))
+    live, prepared = traded(tmp_path, configured, (HALF_DAY,))
 
     assert len(live["fills"]) >= 6
-    assert_equal(live, simulation)
+    assert_equal(live, simulated(prepared))
+
+    monkeypatch.setattr(account, "market_fill_price", lambda *what: market_fill_price(*what) + 1)
+    with pytest.raises(AssertionError, match="fills"):
+        assert_equal(live, simulated(prepared))
 
 
 @pytest.mark.slow
@@ -140,10 +146,10 @@ def test_monitor_passes_and_reviews_are_the_same_both_ways(tmp_path: Path) -> No
         monitoring={"risk_monitoring": {"check_frequency_seconds": 30}},
     )
 
-    live, simulation = both(tmp_path, configured, (HALF_DAY,))
+    live, prepared = traded(tmp_path, configured, (HALF_DAY,))
 
     assert len(live["fills"]) >= 6
-    assert_equal(live, simulation)
+    assert_equal(live, simulated(prepared))
 
 
 @pytest.mark.slow
@@ -158,11 +164,11 @@ def test_recorded_sessions_with_holes_are_the_same_both_ways(tmp_path: Path) -> 
         rehearsal=THIN,
     )
 
-    live, simulation = both(tmp_path, configured, RECORDED, minute_bars())
+    live, prepared = traded(tmp_path, configured, RECORDED, minute_bars())
     intents = [one[0] for one in live["fills"]]
 
     assert len(intents) > len(set(intents)), "some order is filled in pieces"
-    assert_equal(live, simulation)
+    assert_equal(live, simulated(prepared))
 
 
 @pytest.mark.slow
@@ -181,8 +187,29 @@ def test_a_stop_is_the_same_both_ways(tmp_path: Path, actions: tuple[str, ...], 
         emergency_procedures=stops(*actions, drawdown_limit=0.0005),
     )
 
-    live, simulation = both(tmp_path, configured, (HALF_DAY,))
+    live, prepared = traded(tmp_path, configured, (HALF_DAY,))
 
     assert live["states"][-1][1] == 3
     assert len(live["fills"]) >= least
-    assert_equal(live, simulation)
+    assert_equal(live, simulated(prepared))
+
+
+@pytest.mark.slow
+def test_a_recorded_session_of_minutes_with_reviews_is_the_same_both_ways(tmp_path: Path) -> None:
+    """One-minute bars and a pass every 30 s: releases on quotes, timeouts, doubts, flat at 15:30."""
+    configured = crossover(
+        0.0003,
+        data={"symbols": list(SYMBOLS)},
+        risk_management=LOOSE | {"time_controls": {"close_positions_minutes": 30}},
+        execution={"execution_delay_seconds": 30, "position_management": {"timeout_seconds": 60}},
+        portfolio={"initial_capital": 1_000_000},
+        monitoring={"risk_monitoring": {"check_frequency_seconds": 30}},
+        rehearsal=THIN,
+    )
+
+    live, prepared = traded(tmp_path, configured, RECORDED[:1], minute_bars())
+    purposes = {one["purpose"] for one in live["decisions"]}
+
+    assert len(live["fills"]) >= 50
+    assert {"entry", "exit", "stop"} <= purposes
+    assert_equal(live, simulated(prepared))

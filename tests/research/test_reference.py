@@ -72,8 +72,8 @@ def assert_equal(result: Result, trades: list[Trade], curve: list[tuple[int, int
     points = [(int(point.at.timestamp()), point.equity, int(point.state)) for point in result.curve]
     for mine, theirs in zip(ours, trades, strict=False):
         assert mine == theirs
-    for mine, theirs in zip(points, curve, strict=False):
-        assert mine == theirs
+    for point, other in zip(points, curve, strict=False):
+        assert point == other
     assert (len(ours), len(points)) == (len(trades), len(curve))
 
 

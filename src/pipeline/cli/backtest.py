@@ -58,10 +58,13 @@ def backtest(  # noqa: PLR0913 - a command's options are its parameters
 
     if data is not None and synthetic is not None:
         raise UsageError("give either --data FILE or --synthetic SEED, not both")
-    begin = first or (_FIRST_DAY if data is None else "")
     folder = (out or CHECKOUT / "data" / "backtests").absolute()
     source = Source(data.absolute() if data else None, synthetic, timezone)
     settings = _settings(config, source.file, overrides or [])
+    recorded = settings.rehearsal.file
+    if recorded is not None and data is None and synthetic is None:  # the bars that its rehearsal replays
+        source = Source(Path(recorded).absolute(), None, settings.rehearsal.file_timezone)
+    begin = first or (_FIRST_DAY if source.file is None else "")
     prepared = prepare(settings, source, (_day("--from", begin), _day("--to", last)), folder / "calendar")
     result = _watched(prepared, quiet=as_json)
     kept = backtest_results.keep(folder, settings, source, prepared, result)

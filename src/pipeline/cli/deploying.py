@@ -59,7 +59,7 @@ def _run(words: tuple[str, ...], environment: dict[str, str]) -> None:
             text=True,
             timeout=_PATIENCE,
             check=False,
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent,  # or it goes on deploying to a desk that is gone
         )
     except subprocess.TimeoutExpired:
         raise StoreUnavailable("Prefect", f"`prefect {words[0]}` took more than {_PATIENCE:.0f} s") from None

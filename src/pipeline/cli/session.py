@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 PLAN = "plan-session"
 BEGIN_SECONDS = 3.0
 """How long after its instant a Prefect run may take to begin before its body is run without it."""
+_WELL_AGAIN = 3
+"""How many runs in a row must begin in time before a new outage of Prefect is told: one that is merely
+slow now and then is one outage, not one for each time."""
 _SETTLE_SECONDS = 0.5
 _FAREWELL_SECONDS = 15.0
 _STREAM_GRACE, _STREAM_PATIENCE = 30.0, 60.0
@@ -74,6 +77,7 @@ class Driver:
         told: hears of every run and what it did.
         speed: of a rehearsal's clock when it runs by itself.
         operator: in a rehearsal with a fault script, who does what it has a person do.
+        in_time: runs in a row that Prefect began in time.
     """
 
     config: Path
@@ -81,7 +85,7 @@ class Driver:
     told: Told
     speed: float | None = None
     operator: Operator | None = None
-    degraded: bool = False
+    in_time: int = _WELL_AGAIN
     late: set[asyncio.Future[Any]] = field(default_factory=set)
 
     async def run_session(self, day: date) -> None:
@@ -156,7 +160,7 @@ class Driver:
                 self._keep(run)
                 self._degrade(desk, name, instant, f"its run did not begin within {BEGIN_SECONDS:.0f} s")
                 return await self._directly(found, instant)
-            self.degraded = False
+            self.in_time += 1
             await _within(None, watch.done, run)
             # The work is done; how Prefect takes the news must not hold up the next instant.
             await asyncio.wait({run}, timeout=_SETTLE_SECONDS)
@@ -192,10 +196,10 @@ class Driver:
             log.info("Prefect ended a run late: %s", run.exception())
 
     def _degrade(self, desk: Desk, name: str, instant: datetime, reason: str) -> None:
-        if not self.degraded:
+        if self.in_time >= _WELL_AGAIN:
             text = f"{reason}; {name} and what follows run without it, under the same claims."
             raise_alert(desk.journal, alert("orchestration_degraded", "Prefect", text, instant, desk.badge))
-        self.degraded = True
+        self.in_time = 0
 
 
 async def _within(seconds: float | None, event: asyncio.Event, run: asyncio.Future[Any]) -> bool:

@@ -142,7 +142,7 @@ class _Session:
             self.stack.reachable,
             self._told,
             None if exchange is None else self.speed,
-            degraded=True,
+            in_time=0,
         )
         if exchange is not None:
             exchange.control().run(self.speed)

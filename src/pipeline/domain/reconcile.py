@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import money_decimal, qty_decimal
 from pipeline.domain.order_life import OrderLife
-from pipeline.domain.orders import ID_PREFIX, Fill, IntentState, Order
+from pipeline.domain.orders import ID_PREFIX, Fill, Order
 from pipeline.domain.portfolio import BrokerPosition, cash_of
 
 CASH_TOLERANCE = 10_000
@@ -56,7 +56,6 @@ class Books:
         held: quantity by symbol, holdings that are not ours included.
         lives: the open ones; ours: every id that we ever gave; order_ids: the broker's for them.
         recent: executions so young that the broker's other lists may not show them yet.
-        doubtful: symbols of orders that may be at the broker under an id nobody told us yet.
         tagged: the broker's ids of orders that were known not to be ours before.
     """
 
@@ -66,19 +65,25 @@ class Books:
     ours: Container[str] = frozenset()
     order_ids: Container[str] = frozenset()
     recent: Sequence[Fill] = ()
-    doubtful: Container[str] = frozenset()
     tagged: Container[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the broker holds at the same instant."""
+    """What the broker holds at the same instant.
+
+    Attributes:
+        unreadable: a sentence for each row that is missing from the lists.
+        doubtful: symbols in which an order of ours cannot be read: what is listed of them may be ours, under
+            another id, too, as when a person replaced it.
+    """
 
     cash: int
     positions: Sequence[BrokerPosition] = ()
     orders: Sequence[Order] = ()
     equity: int = 0
     unreadable: Sequence[str] = field(default=())
+    doubtful: Container[str] = frozenset()
 
     @property
     def held(self) -> dict[str, int]:
@@ -97,18 +102,8 @@ def books_of(ledger: Ledger, now: datetime) -> Books:
         ours=ledger.lives.keys(),
         order_ids=ledger.by_order.keys(),
         recent=[fill for fill in fills if now - fill.at <= GRACE and fill.id not in ledger.busts],
-        doubtful=doubtful_symbols(ledger),
         tagged={order.id for order in ledger.external_orders},
     )
-
-
-def doubtful_symbols(ledger: Ledger) -> frozenset[str]:
-    """Return the symbols of orders whose outcome is unknown: what the broker lists of one may be ours.
-
-    Under another id than ours, too: a person may have replaced it, or the list leave our id out.
-    """
-    doubted = (IntentState.SENDING, IntentState.UNKNOWN)
-    return frozenset(life.intent.symbol for life in ledger.open_lives if life.state in doubted)
 
 
 def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
@@ -124,7 +119,7 @@ def external_orders(books: Books, statement: Statement) -> tuple[Order, ...]:
         for order in statement.orders
         if _foreign(books, order)
         and not _looks_ours(order)
-        and (order.symbol not in books.doubtful or order.id in books.tagged)
+        and (order.symbol not in statement.doubtful or order.id in books.tagged)
     )
 
 

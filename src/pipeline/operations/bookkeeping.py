@@ -6,7 +6,7 @@ others are booked, and a sentence for each is handed to whoever compares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import ID_PREFIX, Fill
 from pipeline.domain.portfolio import BrokerPosition, Position, split
-from pipeline.domain.reconcile import Statement, books_of, doubtful_symbols, taken_back, unequal
+from pipeline.domain.reconcile import Statement, books_of, taken_back, unequal
 from pipeline.domain.rules.sizing import cost_of
 from pipeline.errors import RowsUnreadable
 from pipeline.operations.desk import Desk
@@ -69,12 +69,17 @@ def as_held(held: BrokerPosition, now: datetime) -> Position:
     return Position(held.symbol, held.quantity, cost if held.quantity > 0 else -cost, now)
 
 
-def book_executions(desk: Desk, now: datetime) -> tuple[tuple[Fill, ...], tuple[str, ...]]:
-    """Book executions, ours and others'; return what the broker lists, and what of it cannot be read."""
+def book_executions(
+    desk: Desk, now: datetime, doubtful: Container[str]
+) -> tuple[tuple[Fill, ...], tuple[str, ...]]:
+    """Book executions, ours and others'; return what the broker lists, and what of it cannot be read.
+
+    Those of ``doubtful`` symbols wait, until the order of ours in them can be read.
+    """
     ledger = desk.journal.read()
     listed, unread = readable(desk.broker.fetch_fills, since_last(ledger, now))
     record_fills(desk, listed, now)
-    for fill in _others(desk, listed):
+    for fill in _others(desk, [fill for fill in listed if fill.symbol not in doubtful]):
         desk.journal.append(Kind.EXTERNAL, encode(fill) | {"intent_id": ""}, now)
     return listed, unread
 
@@ -82,13 +87,12 @@ def book_executions(desk: Desk, now: datetime) -> tuple[tuple[Fill, ...], tuple[
 def _others(desk: Desk, listed: Iterable[Fill]) -> tuple[Fill, ...]:
     """Return new executions of orders that are provably not ours: the broker tells whose id they carry.
 
-    An order that nobody can find, that carries our kind of id, or that is of a symbol in which an order of
-    ours is in doubt, may yet be ours: its executions stay unexplained, and unexplained halts.
+    An order that nobody can find, or that carries our kind of id, may yet be ours: its executions stay
+    unexplained, and unexplained halts.
     """
     ledger = desk.journal.read()
-    known, doubtful = {*ledger.fills, *ledger.external_fills}, doubtful_symbols(ledger)
-    fresh = [fill for fill in listed if fill.id not in known and fill.at > ledger.opened_at]
-    new = [fill for fill in fresh if fill.symbol not in doubtful]
+    known = {*ledger.fills, *ledger.external_fills}
+    new = [fill for fill in listed if fill.id not in known and fill.at > ledger.opened_at]
     if not new:
         return ()
     orders, _ = readable(desk.broker.fetch_orders, min(fill.at for fill in new) - _ORDER_AGE)

@@ -46,25 +46,27 @@ def reconcile(desk: Desk, trigger: str, now: datetime) -> tuple[Discrepancy, ...
     Raises:
         BrokerUnavailable: not answered, which is never "nothing there".
     """
-    recover(desk, now)
+    doubtful = frozenset(recover(desk, now).unreadable)
     if desk.journal.read().cash is None:
         bookkeeping.open_books(desk, now)
-    statement, found = _look(desk, trigger, now)
+    statement, found = _look(desk, trigger, now, doubtful)
     if found and desk.journal.read().open_lives:
         # An order may have been filled between two of the questions: ask once more before alarming.
-        recover(desk, now)
-        statement, found = _look(desk, trigger, now)
+        doubtful = frozenset(recover(desk, now).unreadable)
+        statement, found = _look(desk, trigger, now, doubtful)
     return _conclude(desk, statement, found, trigger, now)
 
 
-def _look(desk: Desk, trigger: str, now: datetime) -> tuple[Statement, tuple[Discrepancy, ...]]:
+def _look(
+    desk: Desk, trigger: str, now: datetime, doubtful: frozenset[str]
+) -> tuple[Statement, tuple[Discrepancy, ...]]:
     """Book, ask what is there, and compare; what differs is asked for its reason before it is one."""
     ledger = desk.journal.read()
-    listed, unread = bookkeeping.book_executions(desk, now)
+    listed, unread = bookkeeping.book_executions(desk, now, doubtful)
     since = bookkeeping.since_last(ledger, now)
     unread += bookkeeping.book_activities(desk, since, now)
     reach("in_reconcile")
-    statement = fetch_statement(desk, unread)
+    statement = replace(fetch_statement(desk, unread), doubtful=doubtful)
     bookkeeping.give_up_unlisted(desk, statement, now)
     found = compare(books_of(desk.journal.read(), now), statement)
     if not found and trigger not in ("pre-market", "market-open"):

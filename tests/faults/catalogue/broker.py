@@ -132,5 +132,7 @@ FAULTS: dict[int, Proof] = {
         f"{_LISTS}::test_each_item_of_a_broker_wide_cancel_is_looked_at",
         f"{_LISTS}::test_a_broker_wide_cancel_without_an_item_for_each_order_is_not_done",
         f"{_WIRE}::test_a_broker_wide_cancel_reports_what_it_could_not_cancel",
+        "tests/operations/test_joints.py::test_a_cancel_that_is_answered_500_is_that_orders_own_trouble",
+        "tests/operations/test_joints.py::test_a_kill_from_the_command_line_names_the_orders_of_others_that_are_left",
     ),
 }

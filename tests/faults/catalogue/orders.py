@@ -97,6 +97,7 @@ FAULTS: dict[int, Proof] = {
         f"{LOST}::test_a_late_order_is_found_for_hours_by_a_list_now_and_then",
         f"{HEARING}::test_what_was_given_up_rises_by_the_brokers_word_and_counts_again",
         f"{HEARING}::test_a_tombstone_is_raised_by_nobody_but_the_broker",
+        "tests/operations/test_joints.py::test_an_exit_that_arrives_after_its_successor_leaves_no_short_position",
     ),
     20: shown(
         "executed while it was being cancelled",

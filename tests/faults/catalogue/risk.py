@@ -25,6 +25,7 @@ FAULTS: dict[int, Proof] = {
         f"{_RECONCILED}an_order_by_hand_is_tagged_and_locks_its_symbol_until_it_is_gone",
         f"{_RECONCILED}what_others_hold_counts_in_the_exposure",
         f"{_CODES}holdings_and_buy_orders_that_are_not_ours_take_their_room",
+        "tests/operations/test_joints.py::test_a_kill_leaves_orders_of_others_alone_unless_it_is_configured_otherwise",
     ),
     83: shown(
         "deposit, withdrawal, fee, dividend, interest",

@@ -250,7 +250,7 @@ def test_instruments_tell_steps_and_leave_out_what_the_broker_does_not_know(
     broker: AlpacaBroker, alpaca: FakeAlpaca, padding: int
 ) -> None:
     """One by one, or by the whole list when many are asked for."""
-    spy = {"symbol": "SPY", "status": "active", "tradable": True, "fractionable": True}
+    spy = {"symbol": "SPY", "status": "active", "tradable": True, "fractionable": True, "shortable": True}
     thin = {"symbol": "THIN", "status": "inactive", "tradable": True, "fractionable": False}
     alpaca.scripts["GET /v2/assets/SPY"] = says(200, spy)
     alpaca.scripts["GET /v2/assets/THIN"] = says(200, thin)
@@ -259,7 +259,7 @@ def test_instruments_tell_steps_and_leave_out_what_the_broker_does_not_know(
 
     assert broker.fetch_instruments(["SPY", "THIN", *unknown]) == {
         "SPY": Instrument("SPY", lot=1),
-        "THIN": Instrument("THIN", lot=1_000_000_000, tradable=False, fractionable=False),
+        "THIN": Instrument("THIN", 100, 1_000_000_000, tradable=False, fractionable=False, shortable=False),
     }
 
 

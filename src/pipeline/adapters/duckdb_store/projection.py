@@ -30,7 +30,8 @@ _ONCE = {
 
 _MOVE_SHARES = frozenset({Kind.FILL, Kind.OPENING, Kind.ADOPTED, Kind.BALANCED, Kind.BUST, Kind.SPLIT})
 
-_NOT_PROJECTED = frozenset({"bars", "projection", "migrations"})
+_RESEARCH = {"backtests", "backtest_equity", "backtest_fills"}
+_NOT_PROJECTED = frozenset({"bars", "projection", "migrations", *_RESEARCH})
 
 _SESSIONS = "SELECT open, session FROM sessions ORDER BY seq"
 _BOOK = """
