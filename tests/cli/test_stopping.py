@@ -40,15 +40,17 @@ def test_a_halt_is_persisted_with_who_and_why(home: Home) -> None:
 
 
 def test_a_second_halt_changes_nothing_and_says_so(home: Home) -> None:
+    """It is journalled all the same: a resume that somebody has under way must not survive it."""
     marketday("halt", "--reason", "first", "--home", home.path)
     records = home.journal.read().seq
 
     again = marketday("halt", "--reason", "second", "--home", home.path)
 
     assert again.exit_code == 0
-    assert home.journal.read().seq == records
+    assert home.journal.read().seq == records + 1
     assert "already" in again.stdout
     assert "first" in again.stdout
+    assert state_of(home) is TradingState.HALTED
 
 
 def test_a_stop_without_a_reason_is_refused_before_anything_happens(home: Home) -> None:

@@ -142,6 +142,7 @@ def test_flatten_sells_what_is_held_without_a_session_process(running: Running) 
 
 def test_what_somebody_else_bought_is_adopted_with_numbers_before_and_after(running: Running) -> None:
     """2 QQQ by hand: reconcile names it, adopt tells shares and cash, a second adopt is refused."""
+    running.pass_minutes(1)
     running.exchange.control().trade("QQQ", "buy", 2, price=100)
     looked = marketday("reconcile", "--home", running.path)
     adopted = marketday("adopt", "qqq", "--reason", "bought it myself", "--home", running.path)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline import failpoints
+from pipeline.domain.trading_state import TradingState
 from pipeline.errors import UsageError
-from pipeline.wiring.desks import open_desk
+from pipeline.wiring.desks import open_desk, open_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,3 +66,22 @@ def test_where_real_money_moves_nothing_may_be_armed(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(UsageError, match="never used with real money"):
         open_desk(config)
+
+
+def test_neither_nonsense_nor_a_trap_keeps_a_halt_from_being_written(
+    tmp_path: Path,
+) -> None:
+    """A misspelt place, and one that would end the process before the record, both with real money."""
+    journal = open_journal(tmp_path, "alpaca-live")
+    journal.take_lease("owner", "code", "config", datetime(2026, 11, 20, 15, tzinfo=UTC))
+    told = []
+    for trap in ("before_recrod:exit", "before_record:exit"):
+        main = "from pipeline.cli.main import main; main()"
+        words = [sys.executable, "-c", main, "halt", "--reason", trap, "--home", str(tmp_path)]
+        run = subprocess.run(words, env={**os.environ, "FAILPOINT": trap}, capture_output=True, check=False)
+        told.append((run.returncode, journal.read().state.state, journal.read().state.reason))
+
+    assert told == [
+        (0, TradingState.HALTED, "before_recrod:exit"),
+        (0, TradingState.HALTED, "before_record:exit"),
+    ]

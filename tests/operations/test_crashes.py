@@ -92,10 +92,17 @@ def round_(desk: Rehearsal) -> Iterator[Round]:
     assert desk.ledger.open_lives == ()
 
 
+_WAIT = timedelta(minutes=16)
+
+
 def next_round(desk: Rehearsal) -> Round:
     """Let time pass to the next round of the script."""
     seconds = int((max(desk.now(), at("14:55")) - at("15:00")).total_seconds())
-    start = at("15:00") + timedelta(minutes=6 * (seconds // 360 + 1))
+    # For ten minutes after an order was given up unseen, its symbol takes no new one.
+    rounds = (
+        3 if any(desk.ledger.lives[key].sent_at > desk.now() - _WAIT for key in desk.ledger.tombstones) else 1
+    )
+    start = at("15:00") + timedelta(minutes=6 * (seconds // 360 + rounds))
     desk.to(start)
     return Round(desk, start, desk.received())
 

@@ -456,7 +456,7 @@ def test_a_breach_while_the_line_was_dead_is_seen_before_any_signal(desk: Rehear
 
 @pytest.mark.parametrize("desk", ["+SPY 14:35"], indirect=True)
 def test_kill_and_resume_twice_are_once(desk: Rehearsal) -> None:
-    """F118. A hundred kills leave one record (F117: no flood); a second resume has nothing to do."""
+    """F118. A hundred kills are one stop, told once, each in the journal; a second resume has no work."""
     desk.tick("14:35")
     desk.tick("14:36")
     journal = desk.desk.journal
@@ -467,7 +467,9 @@ def test_kill_and_resume_twice_are_once(desk: Rehearsal) -> None:
         desk.resume()
 
     assert (first, any(again)) == (True, False)
-    assert [record.data["reason"] for record in desk.records(Kind.STATE)] == ["one", "looked at it"]
+    reasons = [record.data["reason"] for record in desk.records(Kind.STATE)]
+    assert (reasons[0], len(reasons), reasons[-1]) == ("one", 102, "looked at it")
+    assert [record.data["event"] for record in desk.records(Kind.ALERT)].count("trading_halted") == 1
 
 
 @pytest.mark.parametrize("desk", ["+THIN 14:35"], indirect=True)

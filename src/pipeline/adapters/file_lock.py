@@ -38,14 +38,26 @@ class FileLock:
         Raises:
             LockBusy: another holder did not let go within ``wait_seconds``.
         """
-        descriptor = self._opened(self.path)
+        descriptor = self._taken(time.monotonic() + wait_seconds)
         try:
-            self._take_turn(descriptor, time.monotonic() + wait_seconds)
             # Overwritten in place, never emptied first: on a full disk a new block could not be had,
             # and the kill switch takes this lock, too.
             os.pwrite(descriptor, f"{os.getpid()}\n".rjust(_PID_WIDTH).encode(), 0)
             yield
         finally:
+            os.close(descriptor)
+
+    def _taken(self, deadline: float) -> int:
+        """Return the locked file: the one that has the name now, should somebody have removed another."""
+        while True:
+            descriptor = self._opened(self.path)
+            try:
+                self._take_turn(descriptor, deadline)
+                if self.path.exists() and os.path.samestat(os.fstat(descriptor), self.path.stat()):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
 
     def _take_turn(self, descriptor: int, deadline: float) -> None:

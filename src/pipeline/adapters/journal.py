@@ -198,6 +198,11 @@ class FileJournal:
         offset = self._offset
         if offset == 0:
             self._begin(files)
+        if os.fstat(files.records).st_size != offset:
+            # Somebody removed the lock's file, and so two hold it: what another wrote must stay.
+            raise AppendRefused(
+                "record", "overtaken", f"{self.path}: another process wrote meanwhile; try again"
+            )
         try:
             written = os.pwrite(files.records, line, offset)
             if written != len(line):

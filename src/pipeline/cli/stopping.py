@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline import failpoints
 from pipeline.cli.asking import confirm
 from pipeline.cli.exits import Exit, disk_sentence, exit_code, sentence
 from pipeline.cli.group import complain
@@ -17,6 +18,7 @@ from pipeline.domain.formatting import count
 from pipeline.domain.journal import Kind
 from pipeline.domain.order_life import OrderLife
 from pipeline.domain.orders import IntentState
+from pipeline.domain.trading_state import StateChange, TradingState
 from pipeline.errors import AppendRefused, LockBusy, MarketdayError, UsageError
 from pipeline.operations import emergency
 from pipeline.operations.stopping import Action
@@ -47,14 +49,16 @@ def halt(
 
 def _halt_one(place: Place, reason: str, cancel: bool) -> int:
     """Stop one account. What goes wrong in it must not keep the others from being stopped."""
+    if place.mode == "live":
+        failpoints.arm(None)  # a test's trap must not keep real money from being stopped
     try:
-        before = place.journal.read().seq
+        before, was = place.journal.read().seq, place.journal.read().state
         fresh = emergency.halt(place.journal, reason, who(), written_time(place))
     except MarketdayError as error:
         return _not_stopped(place, sentence(error), exit_code(error))
     except OSError as error:
         return _not_stopped(place, disk_sentence(error), Exit.UNREACHABLE)
-    _tell_persisted(place, fresh)
+    _tell_persisted(place, was, fresh)
     _veto_held(place, f"halted: {reason}")
     code, cancelled = _stop_orders(place, cancel)
     external_code, external = _stop_others(place) if cancel else (Exit.FINE, ())
@@ -110,14 +114,15 @@ def _not_stopped(place: Place, why: str, code: int) -> int:
     return code
 
 
-def _tell_persisted(place: Place, fresh: bool) -> None:
+def _tell_persisted(place: Place, was: StateChange, fresh: bool) -> None:
     ledger = place.journal.read()
-    state = ledger.state
-    kept = "; the selling is stopped, what is held stays held" if state.keep else ""
+    now = ledger.state.state
+    selling = was.state is TradingState.LIQUIDATING or bool(was.targets)
+    kept = "; the selling is stopped, what is held stays held" if selling and now is not was.state else ""
     said = f"persisted as record {ledger.seq} of the journal{kept}"
     if not fresh:
-        said = f"it was already, by {state.by}: {state.reason}"
-    typer.echo(f"{place.badge} · {place.account} · {state.state.name}: {said}")
+        said = f"it was already, by {was.by}: {was.reason}; that you asked again is {said}"
+    typer.echo(f"{place.badge} · {place.account} · {now.name}: {said}")
 
 
 def _veto_held(place: Place, reason: str) -> None:
@@ -183,9 +188,9 @@ def flatten(reason: Reason = "", home: Home = None, account: Account = None) -> 
     _require(reason)
     place = find_place(home, account)
     confirm(place, "flatten")
-    before = place.journal.read().seq
+    before, was = place.journal.read().seq, place.journal.read().state
     fresh = emergency.flatten(place.journal, reason, who(), written_time(place))
-    _tell_persisted(place, fresh)
+    _tell_persisted(place, was, fresh)
     _veto_held(place, f"flatten: {reason}")
     ledger = place.journal.read()
     if not ledger.closable and not live_at_broker(ledger):

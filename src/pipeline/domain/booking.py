@@ -70,12 +70,31 @@ def book_fill(ledger: Ledger, record: Record) -> None:
         return
     ledger.fills[fill.id] = fill
     key = fill.intent_id or ledger.by_order.get(fill.order_id, "")
-    ledger.booked[key] = ledger.booked.get(key, 0) + fill.quantity
-    if key in ledger.lives:
-        ledger.advance(ledger.lives[key])
+    _settle(ledger, key, fill.quantity - _found_again(ledger, key, fill.quantity))
     done = apply_fill(ledger.positions.get(fill.symbol), fill)
     _book(ledger, fill.symbol, done, cash_of(fill))
     ledger.realized[fill.id] = done.realized
+
+
+def _settle(ledger: Ledger, key: str, quantity: int) -> None:
+    """Count so much of an intent's executions as booked."""
+    ledger.booked[key] = ledger.booked.get(key, 0) + quantity
+    if key in ledger.lives:
+        ledger.advance(ledger.lives[key])
+
+
+def _found_again(ledger: Ledger, key: str, quantity: int) -> int:
+    """Return how much of an execution had been written off, and counts as booked since."""
+    found = min(ledger.given_up.get(key, 0), quantity)
+    if found:
+        ledger.given_up[key] -= found
+    return found
+
+
+def _write_off(ledger: Ledger, key: str, quantity: int) -> None:
+    """An execution that is never listed settles its order; one that is listed after all is booked then."""
+    ledger.given_up[key] = ledger.given_up.get(key, 0) + quantity
+    _settle(ledger, key, quantity)
 
 
 def _book(ledger: Ledger, symbol: str, done: Booking, cash: int) -> None:
@@ -112,8 +131,13 @@ def adopt(ledger: Ledger, record: Record) -> None:
 
 
 def balance(ledger: Ledger, record: Record) -> None:
-    """A person sets the ledger to what the broker holds; what nobody can explain is counted as that."""
+    """A person sets the ledger to what the broker holds; what nobody can explain is counted as that.
+
+    ``settled`` are executions that were never listed, by intent: what they moved is in it.
+    """
     data, symbol = record.data, record.data["symbol"]
+    for key, quantity in sorted(data.get("settled", {}).items()):
+        _write_off(ledger, key, quantity)
     before = _worth(ledger, symbol)
     ledger.external.pop(symbol, None)
     ledger.external_moves.pop(symbol, None)
@@ -147,8 +171,7 @@ def bust(ledger: Ledger, record: Record) -> None:
     ledger.busts.add(fill_id)
     if record.data.get("unbooked"):
         never = decode(Fill, record.data["fill"])
-        ledger.booked[never.intent_id] = ledger.booked.get(never.intent_id, 0) + never.quantity
-        ledger.advance(ledger.lives[never.intent_id])
+        _write_off(ledger, never.intent_id, never.quantity)
         return
     realized = ledger.realized.get(fill_id, 0)
     foreign = ledger.external_fills.get(fill_id)

@@ -22,7 +22,10 @@ from pipeline.domain.trading_state import TradingState
 from pipeline.errors import AppendRefused, IllegalTransition
 
 _FENCED = frozenset(
-    {Kind.CLAIM, Kind.INTENT, Kind.SENDING, Kind.TICK, Kind.OPENING, Kind.BASELINE, Kind.ENABLED}
+    {
+        *(Kind.CLAIM, Kind.INTENT, Kind.SENDING, Kind.TICK, Kind.OPENING, Kind.BASELINE, Kind.ENABLED),
+        Kind.RECONCILED,
+    }
 )
 """Kinds that only the holder of the lease may write. HALT, cancels and the broker's word are open to all."""
 
@@ -50,6 +53,8 @@ def check_append(ledger: Ledger, kind: Kind, data: Mapping[str, Any], epoch: int
 def _is_fenced(ledger: Ledger, kind: Kind, data: Mapping[str, Any]) -> bool:
     if kind is Kind.VETOED:
         return _may_be_live(ledger, data)
+    if kind is Kind.STATE:  # who lost the lease may stop trading, never let it go on
+        return TradingState(data["state"]) < ledger.state.state and not data.get("keep")
     return kind in _FENCED or (kind is Kind.VERSION and not data["reason"])
 
 
@@ -265,7 +270,7 @@ def _check_resume(ledger: Ledger, data: Mapping[str, Any]) -> None:
     doubtful = [life.intent.id for life in ledger.open_lives if life.state in _IN_DOUBT]
     if doubtful:
         raise AppendRefused(Kind.STATE, "unresolved", f"nobody knows yet whether {doubtful[0]} is live")
-    if ledger.reconciled_at is None or ledger.reconciled_at < ledger.state.at:
+    if not ledger.agreed_since_stop:  # a halt in the middle of somebody's resume is never lost
         raise AppendRefused(
             Kind.STATE, "unreconciled", "not reconciled since trading stopped: reconcile first"
         )

@@ -73,6 +73,8 @@ class Ledger:
         external_orders: open orders that are not ours, as the last reconciliation saw them.
         doubted_at: when an order's outcome was last unknown; settling: whether the broker's lists disagreed.
         explained: where the session's change of equity came from, by the last reconciliation that could tell.
+        sighted: since when reconciliation misses what it does not believe to be gone yet, by a key of its own.
+        given_up: what was written off as never executed, by intent: a late listing makes up for it.
         locked_by: who locked each symbol in ``locks``: reconciliation, quarantine, or a person.
     """
 
@@ -114,10 +116,14 @@ class Ledger:
     silent_since: datetime | None = None
     failures: int = 0
     reconciled_at: datetime | None = None
+    reconciled_seq: int = 0
+    state_seq: int = 0
     clean: bool = True
     external_orders: tuple[Order, ...] = ()
     doubted_at: datetime | None = None
     settling: bool = False
+    sighted: dict[str, datetime] = field(default_factory=dict)
+    given_up: dict[str, int] = field(default_factory=dict)
     explained: Explanation | None = None
     locks: dict[str, str] = field(default_factory=dict)
     locked_by: dict[str, str] = field(default_factory=dict)
@@ -129,6 +135,11 @@ class Ledger:
     def open_lives(self) -> tuple[OrderLife, ...]:
         """Every intent whose life has not ended, or whose executions are not all booked, oldest first."""
         return tuple(self.lives[key] for key in self.open_ids)
+
+    @property
+    def agreed_since_stop(self) -> bool:
+        """Whether the books were found equal since the trading state was last set: by order, not by clock."""
+        return self.clean and self.reconciled_seq > self.state_seq
 
     @property
     def version(self) -> tuple[str, str] | None:
@@ -251,7 +262,7 @@ def _tick(ledger: Ledger, record: Record) -> None:
 
 def _state(ledger: Ledger, record: Record) -> None:
     data = record.data
-    ledger.state = StateChange.of(data, record.at)
+    ledger.state, ledger.state_seq = StateChange.of(data, record.at), record.seq
     if data["resume"]:
         ledger.resumed_sessions = 0
 
@@ -263,9 +274,11 @@ def _silence(ledger: Ledger, record: Record) -> None:
 
 
 def _reconciled(ledger: Ledger, record: Record) -> None:
-    ledger.reconciled_at = record.at
+    ledger.reconciled_at, ledger.reconciled_seq = record.at, record.seq
     ledger.clean = record.data["clean"]
     ledger.settling = record.data.get("settling", False)
+    sighted = record.data.get("sighted", {}).items()
+    ledger.sighted = {key: datetime.fromisoformat(since) for key, since in sighted}
     if "residual" in record.data:
         ledger.explained = decode(Explanation, record.data)
     ledger.external_orders = tuple(decode(Order, raw) for raw in record.data.get("external_orders", ()))

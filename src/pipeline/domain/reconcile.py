@@ -18,7 +18,14 @@ CASH_TOLERANCE = 10_000
 GRACE = timedelta(seconds=10)
 """How long a broker's lists may disagree after an execution (measured at Alpaca: up to 10 s)."""
 
+LISTED_WITHIN = timedelta(minutes=3)
+"""How long an execution may be missing from the lists before that means anything: far beyond every lag."""
+
+APART = timedelta(seconds=20)
+"""What lies at least between two looks of different passes: lists of replicas lag behind by less."""
+
 CORPORATE_ACTION, UNREADABLE = "corporate_action", "unreadable"
+ENDED_ORDER = "ended_order"
 _NAMED = frozenset({CORPORATE_ACTION, UNREADABLE})
 """Kinds whose cause is known: their symbol is kept from trading, the account is not."""
 
@@ -28,10 +35,12 @@ class Discrepancy:
     """One difference. ``ledger`` and ``broker`` are shown to people; ``kind`` is stable.
 
     Kinds: position, cash, missing_order, stray_order (an order with our kind of id that this journal did
-    not make), corporate_action, unreadable.
+    not make), ended_order (one of ours that had ended by all we were told, and is open), unlisted (executed
+    by the broker's word, and never listed), corporate_action, unreadable.
 
     Attributes:
-        settling: an execution of the last seconds explains it; it counts when it does not go away.
+        settling: an execution of the last seconds, or one list that lags, explains it; it counts when it
+            does not go away.
     """
 
     kind: str
@@ -54,7 +63,10 @@ class Books:
     Attributes:
         cash: all of it, with what orders did that are not ours.
         held: quantity by symbol, holdings that are not ours included.
-        lives: the open ones; ours: every id that we ever gave; order_ids: the broker's for them.
+        lives: the open ones; ours: every id that we ever gave; order_ids: ours by the broker's for them.
+        ended: those whose order can no longer be open; one that may still arrive is not among them.
+        overdue: lives of whose executions some were not listed for minutes; confirmed: what a pass before
+            this one had missed already, by its key.
         recent: executions so young that the broker's other lists may not show them yet.
         tagged: the broker's ids of orders that were known not to be ours before.
     """
@@ -63,7 +75,10 @@ class Books:
     held: Mapping[str, int]
     lives: Sequence[OrderLife] = ()
     ours: Container[str] = frozenset()
-    order_ids: Container[str] = frozenset()
+    order_ids: Mapping[str, str] = field(default_factory=dict)
+    ended: Container[str] = frozenset()
+    overdue: Container[str] = frozenset()
+    confirmed: Container[str] = frozenset()
     recent: Sequence[Fill] = ()
     tagged: Container[str] = frozenset()
 
@@ -100,7 +115,10 @@ def books_of(ledger: Ledger, now: datetime) -> Books:
         held={symbol: held for symbol in symbols if (held := ledger.held_there(symbol))},
         lives=ledger.open_lives,
         ours=ledger.lives.keys(),
-        order_ids=ledger.by_order.keys(),
+        order_ids=ledger.by_order,
+        ended={key for key, life in ledger.lives.items() if life.state.terminal and not life.tombstone},
+        overdue={life.intent.id for life in ledger.open_lives if overdue(ledger, life, now)},
+        confirmed={key for key, since in ledger.sighted.items() if now - since >= APART},
         recent=[fill for fill in fills if now - fill.at <= GRACE and fill.id not in ledger.busts],
         tagged={order.id for order in ledger.external_orders},
     )
@@ -109,7 +127,39 @@ def books_of(ledger: Ledger, now: datetime) -> Books:
 def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
     """Return every difference; an empty tuple means that both agree."""
     unread = (Discrepancy(UNREADABLE, "", "", "", sentence) for sentence in statement.unreadable)
-    return (*_positions(books, statement), *_cash(books, statement), *_orders(books, statement), *unread)
+    moved = (*_positions(books, statement), *_cash(books, statement), *_unlisted(books))
+    return (*moved, *_orders(books, statement), *_ended(books, statement), *unread)
+
+
+def awaiting(life: OrderLife) -> str:
+    """Return the key under which it is noted since when an execution of an order is missing from the list."""
+    return f"{life.intent.id}:{life.booked}"
+
+
+def awaits(life: OrderLife) -> bool:
+    """Tell whether the broker calls more executed than it has listed."""
+    return life.filled > life.booked
+
+
+def overdue(ledger: Ledger, life: OrderLife, now: datetime) -> bool:
+    """Tell whether an execution is missing from the list for longer than any list lags."""
+    return awaits(life) and now - ledger.sighted.get(awaiting(life), now) >= LISTED_WITHIN
+
+
+def ended_orders(books: Books, statement: Statement) -> dict[str, str]:
+    """Return the orders listed as open that had ended by all we were told: our id by the broker's."""
+    named = {order.id: books.order_ids.get(order.id, order.client_id) for order in statement.orders}
+    return {order_id: key for order_id, key in named.items() if key in books.ended}
+
+
+def sightings(
+    ledger: Ledger, statement: Statement, gone: Iterable[Fill], now: datetime
+) -> dict[str, datetime]:
+    """Return since when each thing is missed that a lagging list alone may explain, by its key."""
+    keys = [awaiting(life) for life in ledger.open_lives if awaits(life)]
+    keys += [fill.id for fill in gone]
+    keys += ended_orders(books_of(ledger, now), statement)
+    return {key: ledger.sighted.get(key, now) for key in keys}
 
 
 def external_orders(books: Books, statement: Statement) -> tuple[Order, ...]:
@@ -138,7 +188,7 @@ def taken_back(
     """Return the executions that the broker took back, among those that it no longer lists.
 
     They count only where shares and cash differ by exactly what they had moved: a list that merely
-    lags takes nothing back.
+    lags takes nothing back. All three may lag alike: see :func:`is_certain`.
     """
     books = books_of(ledger, now)
     gaps = {symbol: theirs - ours for symbol, (ours, theirs) in unequal(books, statement).items()}
@@ -148,6 +198,16 @@ def taken_back(
         moved[fill.symbol] = moved.get(fill.symbol, 0) - fill.signed_quantity
     cash = statement.cash - books.cash + sum(cash_of(fill) for fill in gone)
     return tuple(gone) if gone and moved == gaps and abs(cash) <= CASH_TOLERANCE else ()
+
+
+def is_certain(gone: Iterable[Fill], ledger: Ledger, now: datetime) -> bool:
+    """Tell whether what :func:`taken_back` returned is more than a replica that lags.
+
+    It was missed by a pass before this one, and is older than any lag.
+    """
+    return all(
+        now - fill.at >= LISTED_WITHIN and now - ledger.sighted.get(fill.id, now) >= APART for fill in gone
+    )
 
 
 def _positions(books: Books, statement: Statement) -> Iterator[Discrepancy]:
@@ -162,9 +222,15 @@ def _positions(books: Books, statement: Statement) -> Iterator[Discrepancy]:
 
 
 def _reach(books: Books, symbol: str) -> list[int]:
-    """Return what our orders under way may have moved: positions change before executions are listed."""
+    """Return what our orders under way may have moved: positions change before executions are listed.
+
+    But not by minutes: an execution that is overdue explains nothing any more.
+    """
     moving = (life for life in books.lives if life.intent.symbol == symbol)
-    return [life.intent.side.sign * life.unsettled for life in moving]
+    return [
+        life.intent.side.sign * (life.remaining if life.intent.id in books.overdue else life.unsettled)
+        for life in moving
+    ]
 
 
 def _within(gap: int, moves: Sequence[int]) -> bool:
@@ -172,7 +238,7 @@ def _within(gap: int, moves: Sequence[int]) -> bool:
 
 
 def _cash(books: Books, statement: Statement) -> Iterator[Discrepancy]:
-    executing = any(life.filled > life.booked for life in books.lives)
+    executing = any(awaits(life) and life.intent.id not in books.overdue for life in books.lives)
     differing = unequal(books, statement).items()
     if executing or any(
         _within(theirs - ours, _reach(books, symbol)) for symbol, (ours, theirs) in differing
@@ -184,6 +250,22 @@ def _cash(books: Books, statement: Statement) -> Iterator[Discrepancy]:
         settling = bool(books.recent) and _within(gap, [-cash_of(fill) for fill in books.recent])
         detail = "cash moved that no fill, fee or deposit explains"
         yield Discrepancy("cash", "", ours, theirs, detail, settling)
+
+
+def _unlisted(books: Books) -> Iterator[Discrepancy]:
+    for life in books.lives:
+        if life.intent.id in books.overdue:
+            booked, told = f"{qty_decimal(life.booked)} booked", f"{qty_decimal(life.filled)} executed"
+            detail = f"the broker calls {life.intent.id} executed, and does not list the execution"
+            yield Discrepancy("unlisted", life.intent.symbol, booked, told, detail)
+
+
+def _ended(books: Books, statement: Statement) -> Iterator[Discrepancy]:
+    symbols = {order.id: order.symbol for order in statement.orders}
+    for order_id, key in ended_orders(books, statement).items():
+        settling = order_id not in books.confirmed
+        detail = f"{key} had ended, and the broker lists its order as open: it is being cancelled"
+        yield Discrepancy(ENDED_ORDER, symbols[order_id], "ended", order_id, detail, settling)
 
 
 def _orders(books: Books, statement: Statement) -> Iterator[Discrepancy]:

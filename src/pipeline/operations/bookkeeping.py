@@ -16,7 +16,15 @@ from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import ID_PREFIX, Fill
 from pipeline.domain.portfolio import BrokerPosition, Position, split
-from pipeline.domain.reconcile import Statement, books_of, taken_back, unequal
+from pipeline.domain.reconcile import (
+    CASH_TOLERANCE,
+    Statement,
+    books_of,
+    is_certain,
+    overdue,
+    taken_back,
+    unequal,
+)
 from pipeline.domain.rules.sizing import cost_of
 from pipeline.errors import RowsUnreadable
 from pipeline.operations.desk import Desk
@@ -27,9 +35,6 @@ _OVERLAP = timedelta(days=1)
 
 _ORDER_AGE = timedelta(days=7)
 """How long before its execution an order that is not ours may have been made."""
-
-_LISTED_WITHIN = timedelta(minutes=1)
-"""How long after its order was sent an execution may be missing from the broker's list."""
 
 Asked = TypeVar("Asked", date, datetime)
 Row = TypeVar("Row")
@@ -114,8 +119,13 @@ def book_activities(desk: Desk, since: datetime, now: datetime) -> tuple[str, ..
     return unread
 
 
-def book_busts(desk: Desk, listed: Sequence[Fill], statement: Statement, now: datetime) -> int:
-    """Undo what the broker took back: executions it no longer lists, when shares and cash prove it."""
+def book_busts(
+    desk: Desk, listed: Sequence[Fill], statement: Statement, now: datetime
+) -> tuple[int, tuple[Fill, ...]]:
+    """Undo what the broker took back: executions it no longer lists, when shares and cash prove it.
+
+    Return how many, and those that may be gone, yet only for a list that lags: a later look tells.
+    """
     ledger = desk.journal.read()
     there, since = {fill.id for fill in listed}, since_last(ledger, now)
     booked = {**ledger.fills, **ledger.external_fills}
@@ -125,6 +135,8 @@ def book_busts(desk: Desk, listed: Sequence[Fill], statement: Statement, now: da
         if key not in there and key not in ledger.busts and fill.at >= since
     ]
     found = taken_back(gone, ledger, statement, now)
+    if not is_certain(found, ledger, now):
+        return 0, found
     for fill in found:
         data = {
             "fill_id": fill.id,
@@ -134,25 +146,25 @@ def book_busts(desk: Desk, listed: Sequence[Fill], statement: Statement, now: da
             "fill": encode(fill),
         }
         desk.journal.append(Kind.BUST, data, now)
-    return len(found)
+    return len(found), ()
 
 
 def give_up_unlisted(desk: Desk, statement: Statement, now: datetime) -> int:
-    """Settle orders that ended executed, of whose execution neither list nor position shows anything.
+    """Settle orders that ended executed, of whose execution for minutes nothing has been shown.
 
-    The broker took it back before it was booked. Waited for any longer, it would keep cash from being
-    compared and its symbol from being traded. Return how many were settled.
+    Neither list nor shares nor cash know of it: the broker took it back before it was booked. Waited for
+    any longer, it would keep its symbol from being traded. Return how many were settled.
     """
     ledger = desk.journal.read()
-    gaps = unequal(books_of(ledger, now), statement)
+    books = books_of(ledger, now)
+    gaps = unequal(books, statement)
+    if abs(statement.cash - books.cash) > CASH_TOLERANCE:
+        return 0
     count = 0
     for life in ledger.open_lives:
         missing = life.filled - life.booked
-        if not life.state.terminal or missing <= 0 or now - (life.sent_at or now) <= _LISTED_WITHIN:
+        if not life.state.terminal or not overdue(ledger, life, now) or life.intent.symbol in gaps:
             continue
-        ours, theirs = gaps.get(life.intent.symbol, (0, 0))
-        if theirs - ours == life.intent.side.sign * missing:
-            continue  # the shares are there: it is the list that lags
         key = f"unlisted-{life.intent.id}-{life.filled}"
         intent = life.intent
         fill = Fill(

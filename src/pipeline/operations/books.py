@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.domain.formatting import count
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
-from pipeline.domain.reconcile import CASH_TOLERANCE, Statement, books_of, unequal
+from pipeline.domain.reconcile import CASH_TOLERANCE, Statement, books_of, overdue, unequal
 from pipeline.errors import UsageError
 from pipeline.operations.bookkeeping import as_held
 from pipeline.operations.desk import Desk
@@ -92,7 +93,8 @@ def balance(desk: Desk, symbol: str, reason: str, by: str, now: datetime) -> tup
     """Set the ledger to what the broker proves to hold, and return what changed.
 
     The books are compared first, so that everything that has an explanation is booked under it; what is
-    left is money that nobody explains, and is shown as that, not as profit or loss.
+    left is money that nobody explains, and is shown as that, not as profit or loss. An execution that the
+    broker never listed is settled with its symbol.
 
     Args:
         symbol: one symbol and cash; "" for everything that differs.
@@ -108,7 +110,7 @@ def balance(desk: Desk, symbol: str, reason: str, by: str, now: datetime) -> tup
     ledger = desk.journal.read()
     differing = _to_balance(ledger, statement, symbol, now)
     for each in differing:
-        _refuse_open_orders(ledger, each, "balance")
+        _refuse_open_orders(ledger, each, "balance", _unlisted(ledger, each, now))
     before = {each: standing(ledger, each) for each in differing}
     residuals: dict[str, int] = {}
     for each in differing:
@@ -130,7 +132,8 @@ def _proven(desk: Desk) -> Statement:
 def _to_balance(ledger: Ledger, statement: Statement, symbol: str, now: datetime) -> tuple[str, ...]:
     """Return what differs, as asked for; cash alone is ""."""
     books = books_of(ledger, now)
-    differing = tuple(unequal(books, statement))
+    unlisted = {life.intent.symbol for life in ledger.open_lives if overdue(ledger, life, now)}
+    differing = tuple(sorted({*unequal(books, statement), *unlisted}))
     cash_differs = abs(statement.cash - books.cash) > CASH_TOLERANCE
     if symbol and (symbol in differing or symbol in ledger.external or cash_differs):
         return (symbol,)
@@ -151,8 +154,18 @@ def _balanced(
     ours = (ledger.positions.get(symbol), ledger.external.get(symbol))
     known = (ledger.cash or 0) + ledger.external_cash + sum(one.cost for one in ours if one is not None)
     residual = statement.cash + cost - known
-    data = {"symbol": symbol, "quantity": quantity, "cost": cost, "cash": statement.cash}
+    data: dict[str, object] = {"symbol": symbol, "quantity": quantity, "cost": cost, "cash": statement.cash}
+    data["settled"] = _unlisted(ledger, symbol, now)
     return data | {"residual": residual}, residual
+
+
+def _unlisted(ledger: Ledger, symbol: str, now: datetime) -> dict[str, int]:
+    """Return what ended orders executed in a symbol that was never listed, by intent."""
+    return {
+        life.intent.id: life.filled - life.booked
+        for life in ledger.open_lives
+        if life.intent.symbol == symbol and life.state.terminal and overdue(ledger, life, now)
+    }
 
 
 def lock(journal: JournalPort, symbol: str, reason: str, by: str, now: datetime) -> None:
@@ -195,8 +208,9 @@ def _check(symbol: str, reason: str) -> None:
         raise UsageError("a reason is needed: give --reason 'why', it stands in the journal for good")
 
 
-def _refuse_open_orders(ledger: Ledger, symbol: str, verb: str) -> None:
-    ours = [life.intent.id for life in ledger.open_lives if life.intent.symbol == symbol]
+def _refuse_open_orders(ledger: Ledger, symbol: str, verb: str, ended: Container[str] = ()) -> None:
+    lives = [life.intent for life in ledger.open_lives if life.intent.id not in ended]
+    ours = [intent.id for intent in lives if intent.symbol == symbol]
     theirs = [order.id for order in ledger.external_orders if order.symbol == symbol]
     moving = [*ours, *theirs]
     if moving:

@@ -14,8 +14,8 @@ from pipeline.domain.ladder import FINE, Condition, Health, assess
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.orders import Order
 from pipeline.domain.stops import outlives
-from pipeline.domain.trading_state import StateChange, TradingState
-from pipeline.errors import AppendRefused, BrokerRefused, BrokerUnavailable, UsageError
+from pipeline.domain.trading_state import TradingState
+from pipeline.errors import BrokerRefused, BrokerUnavailable, UsageError
 from pipeline.failpoints import reach
 from pipeline.operations.alerting import raise_alert
 from pipeline.operations.cancelling import Cancels, cancel_every, finish_stop
@@ -32,31 +32,19 @@ _NEEDS_REASON = "a reason is needed: give --reason 'why', it stands in the journ
 def halt(journal: JournalPort, reason: str, by: str, now: datetime) -> bool:
     """Stop everything but cancels until a person resumes; return whether that is new.
 
-    The journal alone is needed: neither broker, store, Prefect nor network. It also stops the selling of
-    a liquidation or of a stop that reduces: then what is held stays held, whatever the ladder asks for.
+    The journal alone is needed: neither broker, store, Prefect nor network. What is held stays held,
+    whatever the ladder asks for: it also stops the selling of a liquidation or of a stop that reduces.
+    It is journalled even when trading is stopped already, and so ends a resume that is under way.
 
     Raises:
         UsageError: no reason given.
     """
     _require(reason)
-    current = journal.read().state
-    try:
-        return _halt(journal, current, reason, by, now)
-    except AppendRefused as error:
-        if error.code != "latched":
-            raise
-    # The selling began in this very moment: a person's word stops that, too.
-    return _halt(journal, journal.read().state, reason, by, now)
-
-
-def _halt(journal: JournalPort, current: StateChange, reason: str, by: str, now: datetime) -> bool:
-    selling = current.state is TradingState.LIQUIDATING or bool(current.targets)
-    if current.state.latched and not selling:
-        return False
-    data: dict[str, object] = {"state": int(TradingState.HALTED), "reason": reason.strip(), "by": by}
-    journal.append(Kind.STATE, data | {"resume": False} | ({"keep": True} if selling else {}), now)
+    before = journal.read().state
+    data = {"state": int(TradingState.HALTED), "reason": reason.strip(), "by": by}
+    journal.append(Kind.STATE, data | {"resume": False, "keep": True}, now)
     reach("after_halt")
-    return True
+    return before.state is not TradingState.HALTED or bool(before.targets)
 
 
 def flatten(journal: JournalPort, reason: str, by: str, now: datetime) -> bool:
@@ -65,12 +53,11 @@ def flatten(journal: JournalPort, reason: str, by: str, now: datetime) -> bool:
     The orders are sent by the next pass, or by the ``emergency-stop`` flow.
     """
     _require(reason)
-    if journal.read().state.state is TradingState.LIQUIDATING:
-        return False
+    fresh = journal.read().state.state is not TradingState.LIQUIDATING
     data = {"state": int(TradingState.LIQUIDATING), "reason": reason.strip(), "by": by, "resume": False}
     journal.append(Kind.STATE, data, now)
     reach("after_halt")
-    return True
+    return fresh
 
 
 def _require(reason: str) -> None:

@@ -74,6 +74,7 @@ def trading_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> 
             yield run
             return
         reach("after_lock")
+        run.began = moment(desk, run)  # the lock may have been waited for, or the process suspended
         run.skipped = run.skipped or _reason_to_skip(run) or _foreign(desk, run)
         if not run.skipped:
             _take_lease(desk, run)

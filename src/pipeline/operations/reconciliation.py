@@ -8,34 +8,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline.domain.codec import encode
 from pipeline.domain.corporate import CorporateAction
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import QUARANTINE, RECONCILIATION, Ledger
-from pipeline.domain.orders import IntentState, Order
+from pipeline.domain.orders import Fill, IntentState, Order
 from pipeline.domain.pnl import explain, residual, unrealized
 from pipeline.domain.portfolio import Account
 from pipeline.domain.reconcile import (
     CASH_TOLERANCE,
     CORPORATE_ACTION,
+    ENDED_ORDER,
     Discrepancy,
     Statement,
+    awaits,
     books_of,
     compare,
+    ended_orders,
     external_orders,
+    sightings,
 )
 from pipeline.domain.rules.sizing import share
 from pipeline.domain.trading_state import TradingState
+from pipeline.errors import BrokerRefused
 from pipeline.failpoints import reach
 from pipeline.operations import bookkeeping
 from pipeline.operations.climbing import enter
 from pipeline.operations.desk import Desk
 from pipeline.operations.recovery import recover
+from pipeline.operations.sending import ask_to_cancel
 
 _IN_DOUBT = (IntentState.SENDING, IntentState.UNKNOWN)
+_MOVED = frozenset({"position", "cash"})
+"""Kinds of what differs when an execution is in one of the broker's lists and not in the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look found. ``gone``: executions that the broker took back, unless its lists lag."""
+
+    statement: Statement
+    found: tuple[Discrepancy, ...]
+    gone: tuple[Fill, ...] = ()
 
 
 def reconcile(desk: Desk, trigger: str, now: datetime) -> tuple[Discrepancy, ...]:
@@ -49,17 +67,16 @@ def reconcile(desk: Desk, trigger: str, now: datetime) -> tuple[Discrepancy, ...
     doubtful = frozenset(recover(desk, now).unreadable)
     if desk.journal.read().cash is None:
         bookkeeping.open_books(desk, now)
-    statement, found = _look(desk, trigger, now, doubtful)
-    if found and desk.journal.read().open_lives:
+    look = _look(desk, trigger, now, doubtful)
+    if look.found and desk.journal.read().open_lives:
         # An order may have been filled between two of the questions: ask once more before alarming.
         doubtful = frozenset(recover(desk, now).unreadable)
-        statement, found = _look(desk, trigger, now, doubtful)
-    return _conclude(desk, statement, found, trigger, now)
+        look = _look(desk, trigger, now, doubtful)
+    _conclude(desk, look, trigger, now)
+    return look.found
 
 
-def _look(
-    desk: Desk, trigger: str, now: datetime, doubtful: frozenset[str]
-) -> tuple[Statement, tuple[Discrepancy, ...]]:
+def _look(desk: Desk, trigger: str, now: datetime, doubtful: frozenset[str]) -> _Look:
     """Book, ask what is there, and compare; what differs is asked for its reason before it is one."""
     ledger = desk.journal.read()
     listed, unread = bookkeeping.book_executions(desk, now, doubtful)
@@ -70,15 +87,16 @@ def _look(
     bookkeeping.give_up_unlisted(desk, statement, now)
     found = compare(books_of(desk.journal.read(), now), statement)
     if not found and trigger not in ("pre-market", "market-open"):
-        return statement, found
+        return _Look(statement, found)
     actions = bookkeeping.fetch_actions(desk, now)
     booked = bookkeeping.book_splits(desk, actions, statement.held, now)
-    booked += bookkeeping.book_busts(desk, listed, statement, now)
-    if booked:
+    busts, gone = bookkeeping.book_busts(desk, listed, statement, now)
+    if booked or busts:
         found = compare(books_of(desk.journal.read(), now), statement)
     done = {one.activity_id for one in desk.journal.read().splits}
     left = [action for action in actions if action.id not in done]
-    return statement, tuple(_named(one, left) for one in found)
+    settled = (replace(one, settling=True) if gone and one.kind in _MOVED else one for one in found)
+    return _Look(statement, tuple(_named(one, left) for one in settled), gone)
 
 
 def fetch_statement(desk: Desk, unread: tuple[str, ...] = ()) -> Statement:
@@ -108,10 +126,9 @@ def _named(one: Discrepancy, actions: Sequence[CorporateAction]) -> Discrepancy:
     return one
 
 
-def _conclude(
-    desk: Desk, statement: Statement, found: tuple[Discrepancy, ...], trigger: str, now: datetime
-) -> tuple[Discrepancy, ...]:
-    ledger = desk.journal.read()
+def _conclude(desk: Desk, look: _Look, trigger: str, now: datetime) -> None:
+    ledger, statement, found = desk.journal.read(), look.statement, look.found
+    sighted = sightings(ledger, statement, look.gone, now)
     orders = external_orders(books_of(ledger, now), statement)
     _lock_new_orders(desk, ledger, orders, now)
     data = {
@@ -121,6 +138,7 @@ def _conclude(
         "discrepancies": [encode(one) for one in found],
         "external_orders": [encode(order) for order in orders],
         "settling": any(one.settling for one in found),
+        "sighted": {key: since.isoformat() for key, since in sighted.items()},
         **_explained(desk, ledger, statement, found),
     }
     desk.journal.append(Kind.RECONCILED, data, now)
@@ -131,7 +149,22 @@ def _conclude(
         named = f"{first.kind} {first.symbol}".strip()
         reason = f"{named}: ledger {first.ledger}, broker {first.broker}"
         enter(desk, TradingState.HALTED, reason, RECONCILIATION, now)
-    return found
+    _cancel_ended(desk, statement, now)
+
+
+def _cancel_ended(desk: Desk, statement: Statement, now: datetime) -> None:
+    """Cancel what is open at the broker although it had ended: nobody else would.
+
+    Raises:
+        BrokerUnavailable: the request may not have arrived; the next look asks again.
+    """
+    ledger = desk.journal.read()
+    for order_id, key in ended_orders(books_of(ledger, now), statement).items():
+        if not ledger.lives[key].cancel_requested:
+            data = {"intent_id": key, "reason": f"it had ended, and is open as order {order_id}"}
+            desk.journal.append(Kind.CANCEL, data, now)
+        with suppress(BrokerRefused):  # it has ended after all: the next look tells
+            ask_to_cancel(desk, order_id)
 
 
 def _explained(
@@ -141,7 +174,7 @@ def _explained(
 
     Nothing while executions are under way or books differ: then cash or shares are known to be missing.
     """
-    moving = any(life.filled > life.booked for life in ledger.open_lives)
+    moving = any(awaits(life) for life in ledger.open_lives)
     if ledger.tally is None or ledger.baseline is None or found or moving:
         return {}
     prices = {position.symbol: position.price for position in statement.positions}
@@ -176,14 +209,18 @@ def _lock_symbols(
     orders: Sequence[Order],
     now: datetime,
 ) -> None:
-    """Lock what differs; release what we locked ourselves, when it agrees and nobody else is in it."""
+    """Lock what differs or is awaited; release what we locked ourselves, when it agrees and is only ours."""
     wrong = {one.symbol: one for one in found if one.symbol}
     for symbol, one in sorted(wrong.items()):
-        if one.kind == CORPORATE_ACTION and ledger.locked_by.get(symbol) in (None, RECONCILIATION):
+        grave = one.kind == CORPORATE_ACTION or (one.kind == ENDED_ORDER and not one.settling)
+        if grave and ledger.locked_by.get(symbol) in (None, RECONCILIATION):
             _lock(desk, symbol, one.detail, QUARANTINE, now)
         elif symbol not in ledger.locks:
             _lock(desk, symbol, f"reconciliation: {one.detail}", RECONCILIATION, now)
-    others = {*ledger.external, *(order.symbol for order in orders)}
+    awaited = {life.intent.symbol for life in ledger.open_lives if awaits(life)}
+    for symbol in sorted(awaited - {*ledger.locks, *wrong}):
+        _lock(desk, symbol, f"{RECONCILIATION}: an execution is not listed yet", RECONCILIATION, now)
+    others = {*ledger.external, *(order.symbol for order in orders), *awaited}
     for symbol, by in sorted(ledger.locked_by.items()):
         if by == RECONCILIATION and symbol not in wrong and symbol not in others:
             _lock(desk, symbol, None, RECONCILIATION, now)
@@ -197,7 +234,7 @@ def watch_books(desk: Desk, account: Account, now: datetime) -> str:
     """Reconcile when it is due, and return why, "" when it was not.
 
     Due is: every so many minutes; after an order whose outcome was unknown; after a look that found the
-    broker's lists in disagreement; and at once when cash moved that nothing explains, which every
+    broker's lists in disagreement; while an execution is awaited; and at once when cash moved that nothing explains, which every
     trade by hand does. Asking that costs nothing: the account was fetched anyway.
     """
     explain_cash(desk, account, now)
@@ -217,6 +254,8 @@ def _due(desk: Desk, account: Account, now: datetime) -> str:
         return "after an unknown"
     if ledger.settling and last < now:
         return "after a disagreement"
+    if last < now and ledger.clean and (ledger.sighted or any(awaits(life) for life in ledger.open_lives)):
+        return "an execution is awaited"
     if last < now and ledger.clean and _cash_gap(ledger, account) and not _moving(ledger):
         return "cash moved"
     every = desk.plan.reconcile_every
@@ -224,7 +263,7 @@ def _due(desk: Desk, account: Account, now: datetime) -> str:
 
 
 def _moving(ledger: Ledger) -> bool:
-    return any(life.state.at_broker or life.filled > life.booked for life in ledger.open_lives)
+    return any(life.state.at_broker or awaits(life) for life in ledger.open_lives)
 
 
 def _cash_gap(ledger: Ledger, account: Account) -> bool:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from pipeline.domain.journal import Kind
+from pipeline.domain.order_life import OrderLife
 from pipeline.domain.orders import Intent, IntentState, Order
 from pipeline.domain.trading_state import Trigger
 from pipeline.errors import AnswerUnreadable, AppendRefused, BrokerRefused, BrokerUnavailable, OrderRejected
@@ -15,26 +16,35 @@ from pipeline.operations.stopping import stop
 
 MAX_DECISION_AGE = timedelta(seconds=90)
 """How old a decision may be and still be sent: beyond it the market it saw is gone."""
+_REFUSALS_BELIEVED = 5
+"""From so many requests under one id on, a refusal is the last word: several looks have found no order."""
 
 
 def send(desk: Desk, intent_id: str, quantity: int, now: datetime) -> IntentState:
     """Journal SENDING, send one request, journal its outcome, and return the state reached.
 
     A process that dies anywhere in here, or is told to, leaves SENDING behind: recovery asks the broker.
+    One that was suspended on its way here gives up a decision that has grown old: EXPIRED.
 
     Raises:
         AppendRefused: halted, fenced or vetoed in the meantime; nothing was sent.
     """
     _stop_a_runaway(desk, intent_id, now)
     reach("before_sending")
+    now = now if desk.virtual else desk.clock.now()
+    late = _too_late(desk, intent_id, now)
+    if late:
+        desk.journal.append(Kind.VETOED, {"intent_id": intent_id, "reason": late}, now)
+        return IntentState.EXPIRED
     desk.journal.append(Kind.SENDING, {"intent_id": intent_id, "quantity": quantity}, now)
     reach("after_sending")
-    intent = desk.journal.read().lives[intent_id].intent
+    life = desk.journal.read().lives[intent_id]
+    intent = life.intent
     try:
         order = desk.broker.submit(intent)
         reach("after_post")
     except OrderRejected as error:
-        state = _rejected(desk, intent, error.code, error.reason, now)
+        state = _refused(desk, life, error, now)
     except BrokerRefused as error:
         state = _rejected(desk, intent, "refused", error.reason, now)
     except BrokerUnavailable as error:
@@ -43,6 +53,27 @@ def send(desk: Desk, intent_id: str, quantity: int, now: datetime) -> IntentStat
         state = _acknowledged(desk, intent, order, now)
     reach("after_answer")
     return state
+
+
+def _too_late(desk: Desk, intent_id: str, now: datetime) -> str:
+    """Say why a decision may not be sent for the first time any more, "" when it may."""
+    life = desk.journal.read().lives.get(intent_id)
+    if life is None or life.sends:
+        return ""
+    decided = life.intent.release_at or life.intent.decided_at
+    session = desk.sessions.on(decided.astimezone(desk.zone).date())
+    if session is not None and decided < session.close <= now:
+        return "not sent: the session is over"
+    age = (now - decided).total_seconds()
+    return f"not sent: {age:.0f} s old" if now - decided > MAX_DECISION_AGE else ""
+
+
+def _refused(desk: Desk, life: OrderLife, error: OrderRejected, now: datetime) -> IntentState:
+    """Note a refusal. Of an id sent before it proves nothing: the first order may be why there is no room."""
+    if 1 < life.sends < _REFUSALS_BELIEVED:
+        reason = f"refused when sent again ({error.code}: {error.reason}); the first request may have arrived"
+        return _noted(desk, Kind.UNKNOWN, {"intent_id": life.intent.id, "reason": reason}, now)
+    return _rejected(desk, life.intent, error.code, error.reason, now)
 
 
 def _stop_a_runaway(desk: Desk, intent_id: str, now: datetime) -> None:

@@ -91,7 +91,7 @@ def _excess(ledger: Ledger) -> dict[str, int]:
     change, held = ledger.state, ledger.closable
     if not change.state.latched:
         return {symbol: -one.quantity for symbol, one in held.items() if one.quantity < 0}
-    if not ledger.clean or ledger.reconciled_at is None or ledger.reconciled_at <= change.at:
+    if not ledger.agreed_since_stop:
         return {}
     wanted = {key: beyond_target(change, key, one.quantity) for key, one in held.items()}
     return {symbol: quantity for symbol, quantity in wanted.items() if quantity}
@@ -303,13 +303,12 @@ def _sent(desk: Desk, life: OrderLife, quantity: int, now: datetime) -> bool:
     if life.intent.purpose.reduces and not life.sends:
         quantity = _available(desk, life.intent.symbol, quantity)
     try:
-        send(desk, life.intent.id, quantity, now)
+        return send(desk, life.intent.id, quantity, now) is not IntentState.EXPIRED
     except AppendRefused as error:
         # Only a refused SENDING means that nothing left; what is refused later must be heard.
         if error.kind == Kind.SENDING and error.code in _LEFT_ALONE:
             return False
         raise
-    return True
 
 
 def snapshot(desk: Desk, run: Pass, market: Market) -> None:

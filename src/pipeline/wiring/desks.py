@@ -91,6 +91,7 @@ def _opened(config: str | Path) -> _Opened:
 @lru_cache(maxsize=4)
 def _build(spec: DeskSpec, _stamps: tuple[int, ...]) -> _Opened:
     settings = spec.settings()
+    failpoints.refuse_nonsense()
     if mode(settings) is Mode.LIVE:
         failpoints.refuse_with_real_money()
     connection = connect(settings, spec.folder)

@@ -235,7 +235,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(clean=st.booleans())
     def reconcile(self, clean: bool) -> None:
-        self.paper.reconciled(clean)
+        self.attempt("reconciled", lambda: self.paper.reconciled(clean))
 
     @rule()
     def recover(self) -> None:

@@ -228,8 +228,8 @@ def test_halt_against_an_order_in_a_race_never_lets_an_order_follow(tmp_path: Pa
         barrier.wait()
         sent += _trade_until_refused(trader, round_)
         stop.join()
-        person.append(Kind.RECONCILED, {"session": "2026-11-20", "clean": True, "discrepancies": []}, T0)
-        state(person, TradingState.NORMAL, resume=True)
+        trader.append(Kind.RECONCILED, {"session": "2026-11-20", "clean": True, "discrepancies": []}, T0)
+        state(trader, TradingState.NORMAL, resume=True)
 
     assert _sent_while_halted(trader) == 0
     assert sent > 0

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from pipeline.adapters.file_lock import FileLock
 from pipeline.domain.journal import Kind
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.trading_state import TradingState
-from pipeline.errors import LockBusy
+from pipeline.errors import AppendRefused, LockBusy
 from tests.unit.domain.making import T0
+from tests.unit.journal.test_journal import state
 from tests.unit.journal.worker import opened
 
 ROOT = Path(__file__).parents[3]
@@ -131,3 +133,34 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
     holder.communicate(timeout=10)
     with lock.hold(0.0):
         assert lock.holder().startswith("process")
+
+
+def test_a_lock_whose_file_was_removed_is_not_held_beside_the_new_one(tmp_path: Path) -> None:
+    """Somebody tidies up while one process holds it: the file that has the name now is the lock."""
+    lock = FileLock(tmp_path / "demo.lock")
+    with lock.hold(1.0):
+        (tmp_path / "demo.lock").unlink()
+        with lock.hold(1.0), pytest.raises(LockBusy):
+            lock.hold(0.0).__enter__()
+
+
+def test_a_record_is_never_written_over_another_when_two_hold_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock's files vanish during an append: the halt that another process wrote meanwhile stays."""
+    path = tmp_path / "demo.jsonl"
+    slow, person = opened(path), opened(path)
+    slow.take_lease("trader", "code", "config", T0)
+    put = slow._put
+
+    def put_late(files: Any, line: bytes) -> None:
+        for file in (*tmp_path.glob("*.lock*"), *tmp_path.glob("*.door")):
+            file.unlink()
+        state(person, TradingState.HALTED)
+        put(files, line)
+
+    monkeypatch.setattr(slow, "_put", put_late)
+    with pytest.raises(AppendRefused, match="another process wrote"):
+        state(slow, TradingState.CAUTIOUS)
+
+    assert opened(path).read().state.state is TradingState.HALTED
