@@ -73,7 +73,7 @@ class Ledger:
         external_orders: open orders that are not ours, as the last reconciliation saw them.
         doubted_at: when an order's outcome was last unknown; settling: whether the broker's lists disagreed.
         explained: where the session's change of equity came from, by the last reconciliation that could tell.
-        sighted: since when reconciliation misses what it does not believe to be gone yet, by a key of its own.
+        sighted: since when reconciliation misses what it does not take for gone yet, by a key of its own.
         given_up: what was written off as never executed, by intent: a late listing makes up for it.
         locked_by: who locked each symbol in ``locks``: reconciliation, quarantine, or a person.
     """

@@ -64,7 +64,8 @@ class Books:
         cash: all of it, with what orders did that are not ours.
         held: quantity by symbol, holdings that are not ours included.
         lives: the open ones; ours: every id that we ever gave; order_ids: ours by the broker's for them.
-        ended: those whose order can no longer be open; one that may still arrive is not among them.
+        ended: those whose order can no longer be open, and whether it was ever there; one that may still
+            arrive is not among them.
         overdue: lives of whose executions some were not listed for minutes; confirmed: what a pass before
             this one had missed already, by its key.
         recent: executions so young that the broker's other lists may not show them yet.
@@ -76,7 +77,7 @@ class Books:
     lives: Sequence[OrderLife] = ()
     ours: Container[str] = frozenset()
     order_ids: Mapping[str, str] = field(default_factory=dict)
-    ended: Container[str] = frozenset()
+    ended: Mapping[str, bool] = field(default_factory=dict)
     overdue: Container[str] = frozenset()
     confirmed: Container[str] = frozenset()
     recent: Sequence[Fill] = ()
@@ -116,7 +117,11 @@ def books_of(ledger: Ledger, now: datetime) -> Books:
         lives=ledger.open_lives,
         ours=ledger.lives.keys(),
         order_ids=ledger.by_order,
-        ended={key for key, life in ledger.lives.items() if life.state.terminal and not life.tombstone},
+        ended={
+            key: bool(life.order_id)
+            for key, life in ledger.lives.items()
+            if life.state.terminal and not life.tombstone
+        },
         overdue={life.intent.id for life in ledger.open_lives if overdue(ledger, life, now)},
         confirmed={key for key, since in ledger.sighted.items() if now - since >= APART},
         recent=[fill for fill in fills if now - fill.at <= GRACE and fill.id not in ledger.busts],
@@ -127,7 +132,7 @@ def books_of(ledger: Ledger, now: datetime) -> Books:
 def compare(books: Books, statement: Statement) -> tuple[Discrepancy, ...]:
     """Return every difference; an empty tuple means that both agree."""
     unread = (Discrepancy(UNREADABLE, "", "", "", sentence) for sentence in statement.unreadable)
-    moved = (*_positions(books, statement), *_cash(books, statement), *_unlisted(books))
+    moved = (*_unlisted(books), *_positions(books, statement), *_cash(books, statement))
     return (*moved, *_orders(books, statement), *_ended(books, statement), *unread)
 
 
@@ -263,7 +268,8 @@ def _unlisted(books: Books) -> Iterator[Discrepancy]:
 def _ended(books: Books, statement: Statement) -> Iterator[Discrepancy]:
     symbols = {order.id: order.symbol for order in statement.orders}
     for order_id, key in ended_orders(books, statement).items():
-        settling = order_id not in books.confirmed
+        # A list that lags shows what was there a moment ago, never what was refused.
+        settling = books.ended[key] and order_id not in books.confirmed
         detail = f"{key} had ended, and the broker lists its order as open: it is being cancelled"
         yield Discrepancy(ENDED_ORDER, symbols[order_id], "ended", order_id, detail, settling)
 

@@ -74,7 +74,7 @@ def adopt(desk: Desk, symbol: str, reason: str, by: str, now: datetime) -> Chang
     if symbol not in ledger.external_moves:
         others = ", ".join(sorted(ledger.external_moves)) or "in no symbol"
         raise UsageError(f"adopt {symbol}: nobody else traded it. Executions that are not ours: {others}")
-    _refuse_open_orders(ledger, symbol, "adopt")
+    _refuse_open_orders(ledger, symbol, "adopt", _unlisted(ledger, symbol, now))
     before, other = standing(ledger, symbol), ledger.external.get(symbol)
     data = {
         "symbol": symbol,

@@ -149,17 +149,20 @@ def _conclude(desk: Desk, look: _Look, trigger: str, now: datetime) -> None:
         named = f"{first.kind} {first.symbol}".strip()
         reason = f"{named}: ledger {first.ledger}, broker {first.broker}"
         enter(desk, TradingState.HALTED, reason, RECONCILIATION, now)
-    _cancel_ended(desk, statement, now)
+    _cancel_ended(desk, look, now)
 
 
-def _cancel_ended(desk: Desk, statement: Statement, now: datetime) -> None:
+def _cancel_ended(desk: Desk, look: _Look, now: datetime) -> None:
     """Cancel what is open at the broker although it had ended: nobody else would.
 
     Raises:
         BrokerUnavailable: the request may not have arrived; the next look asks again.
     """
     ledger = desk.journal.read()
-    for order_id, key in ended_orders(books_of(ledger, now), statement).items():
+    certain = {one.broker for one in look.found if one.kind == ENDED_ORDER and one.halts}
+    for order_id, key in ended_orders(books_of(ledger, now), look.statement).items():
+        if order_id not in certain:
+            continue
         if not ledger.lives[key].cancel_requested:
             data = {"intent_id": key, "reason": f"it had ended, and is open as order {order_id}"}
             desk.journal.append(Kind.CANCEL, data, now)
@@ -234,8 +237,8 @@ def watch_books(desk: Desk, account: Account, now: datetime) -> str:
     """Reconcile when it is due, and return why, "" when it was not.
 
     Due is: every so many minutes; after an order whose outcome was unknown; after a look that found the
-    broker's lists in disagreement; while an execution is awaited; and at once when cash moved that nothing explains, which every
-    trade by hand does. Asking that costs nothing: the account was fetched anyway.
+    broker's lists in disagreement; while an execution is awaited; and at once when cash moved that nothing
+    explains, which every trade by hand does. Asking that costs nothing: the account was fetched anyway.
     """
     explain_cash(desk, account, now)
     trigger = _due(desk, account, now)
