@@ -114,8 +114,8 @@ MUTANTS = (
     _bug(
         "drift ignored",
         "src/pipeline/domain/reconcile.py",
-        "    return (*_positions(",
-        "    return () and (*_positions(",
+        "    moved = (*_unlisted(books), *_positions(books, statement), *_cash(books, statement))\n",
+        "    moved = tuple(_unlisted(books))\n",
         "tests/operations/test_reconciliation.py",
     ),
     _bug(

@@ -16,7 +16,14 @@ from pipeline.cli.options import Account, Home, Json
 from pipeline.cli.output import STYLES, console, print_json, shares, table
 from pipeline.cli.place import Configured, Place, accounts, configured, find_place, shown_time
 from pipeline.cli.standing import Holding, Hours, Numbers, holdings, hours, numbers
-from pipeline.cli.status_lines import data_age, head_lines, health_lines, money_lines, trouble_lines
+from pipeline.cli.status_lines import (
+    data_age,
+    head_lines,
+    health_lines,
+    money_lines,
+    trouble_lines,
+    unattended_line,
+)
 from pipeline.domain.formatting import NONE, cents, duration, price, signed_money
 from pipeline.domain.ladder import size_factor
 from pipeline.domain.ledger import Ledger
@@ -25,6 +32,7 @@ from pipeline.domain.order_life import OrderLife
 from pipeline.domain.risk import RiskLimits
 from pipeline.domain.stops import unconfirmed
 from pipeline.settings.effective import risk_limits, timeframe
+from pipeline.wiring.desks import home_lock
 from pipeline.wiring.offline import cached_calendar
 
 _REFRESH_SECONDS = 2.0
@@ -141,6 +149,8 @@ def _print(view: View) -> None:
     age = data_age(view.numbers, view.now, _stale_after(view))
     for line in health_lines(ledger, age, view.now, zone):
         out.print(line)
+    if not _is_run(view):
+        out.print(Text(unattended_line(view.hours, len(view.holdings)), style="yellow"))
     for line in trouble_lines(ledger, view.now, zone):
         out.print(Text(line, style="yellow"))
     if view.configured.trouble:
@@ -148,6 +158,11 @@ def _print(view: View) -> None:
     others = [name for name in accounts(view.place.home) if name != view.place.account]
     if others:
         out.print(f"also in this folder: {', '.join(others)} (choose with --account)")
+
+
+def _is_run(view: View) -> bool:
+    """Tell whether a session process works in the desk's folder now."""
+    return home_lock(view.place.home).held()
 
 
 def _stale_after(view: View) -> timedelta | None:
@@ -203,6 +218,7 @@ def as_data(view: View) -> dict[str, Any]:
         "reconciled": {"at": ledger.reconciled_at, "clean": ledger.clean},
         "last_tick": ledger.last_tick,
         "alerts_waiting": len(ledger.outbox),
+        "session_process": _is_run(view),
     }
 
 

@@ -113,6 +113,14 @@ def health_lines(ledger: Ledger, age: str, now: datetime, zone: str) -> Iterator
     yield f"{_reconciled_text(ledger, zone)} · {count(len(ledger.open_lives), 'order')} under way{waiting}"
 
 
+def unattended_line(session: Hours, held: int) -> str:
+    """Return what it means that no session process runs in the desk's folder."""
+    if not session.is_open:
+        return "no session process runs in this folder: `marketday up` starts one"
+    left = f"; {count(held, 'position')} held, stops unwatched" if held else ""
+    return f"NO SESSION PROCESS RUNS IN THIS FOLDER while the exchange is open{left}: `marketday up`"
+
+
 def data_age(found: Numbers | None, now: datetime, stale_after: timedelta | None) -> str:
     """Return "data 12.0 s old", with STALE behind it when it is older than ``stale_after``."""
     if found is None:
