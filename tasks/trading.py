@@ -75,7 +75,7 @@ async def keep_limits(desk: Desk, run: Pass, market: Market) -> None:
     """Climb the ladder, cancel what must go, release or give up what is held or never arrived."""
     now = moment(desk, run)
     measured = desk.journal.read().baseline
-    reconciled = watch_books(desk, market.account, now)
+    reconciled = watch_books(desk, market.account, now, market.prices)
     run.summary |= {"reconciled": reconciled} if reconciled else {}
     account = market.account
     if desk.journal.read().baseline != measured:

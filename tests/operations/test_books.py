@@ -163,6 +163,22 @@ def test_a_split_counts_shares_entry_and_stop_anew_once(desk: Rehearsal, new: in
     assert_equal_to_the_cent(desk)
 
 
+def test_a_split_in_mid_session_is_no_crash_that_stops_out(desk: Rehearsal) -> None:
+    """Two for one at 15:00: the next quote is half the entry. It is booked before the stop is asked."""
+    shares = desk.ledger.positions["SPY"].quantity
+    desk.tick("14:59")
+    desk.to(at("15:00"))
+    desk.exchange.control().split("SPY", 2, 1)
+    desk.monitor("15:00:30")
+    for clock in ("15:01", "15:02", "15:03"):
+        desk.tick(clock)
+
+    assert desk.ledger.positions["SPY"].quantity == 2 * shares
+    assert [life.intent.purpose for life in desk.ledger.lives.values()] == [Purpose.ENTRY]
+    assert desk.ledger.state.state is TradingState.NORMAL
+    assert_equal_to_the_cent(desk)
+
+
 def test_a_split_of_a_symbol_that_nobody_holds_is_noted_for_its_bars(desk: Rehearsal) -> None:
     """QQQ 2:1: no position moves; the split stands in the ledger, because bars from before it do not fit."""
     held = dict(desk.ledger.positions)

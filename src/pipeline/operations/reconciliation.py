@@ -7,10 +7,11 @@ and keeps its symbol from trading; what nobody can explain halts. Nothing is eve
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from pipeline.domain.codec import encode
 from pipeline.domain.corporate import CorporateAction
@@ -32,6 +33,7 @@ from pipeline.domain.reconcile import (
     external_orders,
     sightings,
 )
+from pipeline.domain.rules.limits import beyond_collar
 from pipeline.domain.rules.sizing import share
 from pipeline.domain.trading_state import TradingState
 from pipeline.errors import BrokerRefused
@@ -233,15 +235,18 @@ def _lock(desk: Desk, symbol: str, reason: str | None, by: str, now: datetime) -
     desk.journal.append(Kind.LOCK, {"symbol": symbol, "reason": reason, "by": by}, now)
 
 
-def watch_books(desk: Desk, account: Account, now: datetime) -> str:
+def watch_books(
+    desk: Desk, account: Account, now: datetime, prices: Mapping[str, int] = MappingProxyType({})
+) -> str:
     """Reconcile when it is due, and return why, "" when it was not.
 
     Due is: every so many minutes; after an order whose outcome was unknown; after a look that found the
-    broker's lists in disagreement; while an execution is awaited; and at once when cash moved that nothing
-    explains, which every trade by hand does. Asking that costs nothing: the account was fetched anyway.
+    broker's lists in disagreement; while an execution is awaited; when the price of something held jumped,
+    for a split looks like a crash until it is booked; and at once when cash moved that nothing explains,
+    which every trade by hand does. Asking that costs nothing: the account was fetched anyway.
     """
     explain_cash(desk, account, now)
-    trigger = _due(desk, account, now)
+    trigger = _due(desk, account, now) or _jumped(desk, prices, now)
     if trigger:
         reconcile(desk, trigger, now)
     return trigger
@@ -255,6 +260,8 @@ def _due(desk: Desk, account: Account, now: datetime) -> str:
     in_doubt = any(life.state in _IN_DOUBT for life in ledger.open_lives)
     if ledger.doubted_at is not None and last <= ledger.doubted_at < now and not in_doubt:
         return "after an unknown"
+    if last > now:
+        return "the clock went back"
     if ledger.settling and last < now:
         return "after a disagreement"
     if last < now and ledger.clean and (ledger.sighted or any(awaits(life) for life in ledger.open_lives)):
@@ -263,6 +270,19 @@ def _due(desk: Desk, account: Account, now: datetime) -> str:
         return "cash moved"
     every = desk.plan.reconcile_every
     return "every so often" if every and now - last >= every else ""
+
+
+def _jumped(desk: Desk, prices: Mapping[str, int], now: datetime) -> str:
+    """Say which holding's price moved beyond the collar since the last snapshot, "" when none did."""
+    ledger = desk.journal.read()
+    if ledger.snapshot is None or ledger.reconciled_at is None or ledger.reconciled_at >= now:
+        return ""
+    before = ledger.snapshot.prices
+    for symbol in sorted({*ledger.positions, *ledger.external}):
+        known = symbol in prices and symbol in before
+        if known and beyond_collar(prices[symbol], before[symbol], desk.limits.price_collar):
+            return f"the price of {symbol} jumped"
+    return ""
 
 
 def _moving(ledger: Ledger) -> bool:
