@@ -95,6 +95,22 @@ class Home:
         amounts = (to_qty(quantity), to_price(price), self.now)
         self.add(Kind.FILL, encode(Fill(f"f-{key}", f"o-{key}", key, intent.symbol, intent.side, *amounts)))
 
+    def fail(self, procedure: str, reason: str) -> None:
+        """Journal a pass that failed now."""
+        done = {"outcome": "failed", "reason": reason, "driver": "session", "summary": {}}
+        when = {"procedure": procedure, "session": DAY, "instant": self.now.isoformat()}
+        self.add(Kind.RUN, when | done)
+
+    def split(self, symbol: str, new: int, old: int) -> None:
+        """Count shares anew from now on."""
+        ratio = {"numerator": new, "denominator": old, "rescale": True}
+        self.add(Kind.SPLIT, {"activity_id": "s-1", "symbol": symbol, "at": self.now.isoformat()} | ratio)
+
+    def trade_by_hand(self, key: str, symbol: str, side: str, quantity: str, price: str) -> None:
+        """Hear of an execution of an order that is not ours."""
+        amounts = (to_qty(quantity), to_price(price), self.now)
+        self.add(Kind.EXTERNAL, encode(Fill(key, f"o-{key}", "", symbol, Side(side), *amounts)))
+
     def snapshot(self, equity: str, cash: str, **prices: str) -> None:
         """Take stock."""
         totals = {"equity": to_money(equity), "cash": to_money(cash)}

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.adapters.duckdb_store.connection import open_database
+from pipeline.domain.codec import encode
 from pipeline.domain.journal import Kind
+from pipeline.domain.money import to_money, to_qty
+from pipeline.domain.portfolio import CashActivity
+from pipeline.operations.report_incidents import load_incidents
+from pipeline.wiring.desks import open_store
 from tests.cli.homes import Home, a_losing_day, marketday, printed_json
 
 
@@ -107,6 +113,40 @@ def test_trades_give_slippage_against_the_arrival_price_and_profit_taken(home: H
     assert (sold["price"], sold["arrival_price"], sold["purpose"], sold["fills"]) == (670.2, 670, "exit", 1)
 
 
+def test_profit_of_trades_is_the_books_after_a_split_an_adoption_and_a_bust(home: Home) -> None:
+    """3 SPY are left at 671.20. 1 is sold by hand at 670.20 and adopted: −1.00. 2 become 4 in a split 2:1,
+    which cost 1,342.40; 2 are sold at 340.00, which cost 671.20: +8.80.
+    Another 1 is sold at 335.00, cost 335.60: −0.60, and taken back: +0.60. With the first −1.00 that is 6.80.
+    """
+    home.trade_by_hand("x-1", "SPY", "sell", "1", "670.20")
+    moved = {"symbol": "SPY", "quantity": to_qty("-1"), "cost": to_money("-670.20")}
+    home.add(Kind.ADOPTED, moved | {"cash": to_money("670.20"), "by": "pat", "reason": "mine"})
+    home.now += timedelta(minutes=1)
+    home.split("SPY", 2, 1)
+    home.decide("md1-third", "sell", "SPY", "2", "340.00")
+    home.fill("md1-third", "2", "340.00")
+    home.decide("md1-fourth", "sell", "SPY", "1", "335.00")
+    home.fill("md1-fourth", "1", "335.00")
+    home.now += timedelta(minutes=1)
+    gone = home.journal.ledger.fills["f-md1-fourth"]
+    bust = {"fill_id": gone.id, "reason": "taken back", "realized": home.journal.ledger.realized[gone.id]}
+    home.add(Kind.BUST, bust | {"external": False, "fill": encode(gone)})
+    home.snapshot("9990", "9000", SPY="334")
+
+    told = printed_json("trades", "--home", home.path)
+    (session,) = printed_json("pnl", "--home", home.path)
+
+    assert [(one["purpose"], one["realized"]) for one in told] == [
+        ("entry", 0),
+        ("exit", -1),
+        ("adopted", -1),
+        ("exit", 8.8),
+        ("exit", -0.6),
+        ("taken back", 0.6),
+    ]
+    assert round(sum(one["realized"] for one in told), 6) == session["realized"] == 6.8
+
+
 def test_orders_shows_what_is_under_way_and_with_all_what_ended(home: Home) -> None:
     """Two are filled; one is held."""
     home.decide("md1-held", "buy", "QQQ", "1", "601.50", hold_seconds=30)
@@ -140,19 +180,64 @@ def test_risk_puts_each_limit_beside_what_is_used_of_it(home: Home) -> None:
     assert (stop["actual"], stop["limit"]) == (0.004693, 0.015)
 
 
-def test_incidents_come_newest_first(home: Home) -> None:
-    """A halt and an order in doubt."""
+def test_incidents_are_the_reports_time_line_newest_last(home: Home) -> None:
+    """Thirty passes fail in one outage: one line. A deposit, a split, a trade by hand and a halt follow."""
     home.decide("md1-lost", "buy", "IWM", "2", "240.00")
     home.send("md1-lost", "2")
     home.add(Kind.UNKNOWN, {"intent_id": "md1-lost", "reason": "timeout"})
+    went_silent = home.now
+    for number in range(30):
+        home.add(Kind.SILENCE, {"since": went_silent.isoformat(), "failures": number + 1})
+        home.fail("intraday-tick", "EXCHANGE did not answer: timeout")
+        home.now += timedelta(minutes=1)
+    home.add(Kind.SILENCE, {"since": None, "failures": 0})
+    for _ in range(3):
+        home.now += timedelta(minutes=1)
+        home.fail("intraday-tick", "disk full")
+    home.now += timedelta(minutes=1)
+    home.add(Kind.CASH, encode(CashActivity("c-1", "CSD", to_money("500"), home.now, "wire")))
+    home.split("SPY", 2, 1)
+    home.trade_by_hand("x-1", "QQQ", "buy", "2", "600")
+    home.now += timedelta(minutes=1)
     home.add(Kind.STATE, {"state": 3, "reason": "fat finger", "by": "pat", "resume": False})
 
     told = printed_json("incidents", "--home", home.path)
+    report = load_incidents(open_store(home.path), home.now.date())
+    shown = " ".join(marketday("incidents", "--home", home.path).stdout.split())
 
-    assert [(one["kind"], one["text"]) for one in told] == [
-        ("halt", "fat finger (pat)"),
-        ("unknown_order", "timeout"),
+    silent = "30 calls in a row without an answer, 30 runs failed for it"
+    assert [(one["what"], one["why"]) for one in told] == [(one.what, one.why) for one in report]
+    assert [(one["what"], one["why"]) for one in told] == [
+        ("the broker was silent", silent),
+        ("outcome of IWM order unknown", "timeout"),
+        ("failed run: intraday-tick", "disk full"),
+        ("somebody else traded", "buy 2 QQQ at 600.00, by order o-x-1"),
+        ("deposit", "$500.00 (CSD)"),
+        ("split", "SPY 2:1 (s-1)"),
+        ("trading HALTED", "fat finger (pat)"),
     ]
+    assert told[0]["ended"] == "answered again 11:24:00 ET, after 30m00s"
+    assert told[2]["ended"] == "3 times, the last 11:27:00 ET"
+    assert "7 incidents, newest last" in shown
+
+
+def test_a_halt_that_a_later_session_ended_says_so_with_its_date(home: Home) -> None:
+    """Halted on Friday, resumed on Monday; and a halt before any session was planned is told as well."""
+    home.add(Kind.STATE, {"state": 3, "reason": "fat finger", "by": "pat", "resume": False})
+    home.now += timedelta(days=3)
+    hours = {"open": home.now.isoformat(), "close": home.now.isoformat(), "early_close": False}
+    home.add(Kind.SESSION, {"day": "2026-11-23", **hours, "runs": []})
+    clean = {"session": "2026-11-23", "clean": True, "trigger": "resume", "discrepancies": []}
+    home.add(Kind.RECONCILED, clean)
+    home.add(Kind.STATE, {"state": 0, "reason": "checked", "by": "pat", "resume": True})
+    early = Home(home.path.parent / "early")
+    early.add(Kind.STATE, {"state": 3, "reason": "not today", "by": "pat", "resume": False})
+
+    (halt,) = printed_json("incidents", "--home", home.path)
+    (before,) = printed_json("incidents", "--home", early.path)
+
+    assert halt["ended"] == "resumed Mon 23 Nov 2026 10:54:00 ET: checked (pat)"
+    assert (before["why"], before["ended"]) == ("not today (pat)", "")
 
 
 def test_a_status_comes_out_without_a_configuration(home: Home) -> None:
@@ -187,17 +272,31 @@ def test_an_unknown_home_is_a_sentence_and_stays_unmade(tmp_path: Path) -> None:
 
 
 def test_store_verify_finds_what_differs_and_rebuild_repairs_it(home: Home) -> None:
-    """Records not projected yet are a difference; a rebuild from the journal removes it."""
+    """A row changed behind the store's back is a difference; a rebuild from the journal removes it."""
     printed_json("pnl", "--home", home.path)
-    home.add(Kind.LOCK, {"symbol": "SPY", "reason": "x"})
+    with open_database(home.path / "marketday.duckdb") as connection:
+        connection.execute("UPDATE fills SET price = price + 1")
 
     before = marketday("store", "verify", "--home", home.path)
     rebuilt = marketday("store", "rebuild", "--home", home.path)
     after = marketday("store", "verify", "--home", home.path)
 
     assert (before.exit_code, rebuilt.exit_code, after.exit_code) == (1, 0, 0)
-    assert "1 records are not projected yet" in before.stdout
+    assert "fills has rows that differ from the journal's" in before.stdout
     rows = printed_json("store", "query", "SELECT symbol, quantity FROM positions", "--home", home.path)
     assert rows == [{"symbol": "SPY", "quantity": 3}]
     refused = marketday("store", "query", "DELETE FROM fills", "--home", home.path)
     assert refused.exit_code == 2
+
+
+def test_a_store_that_is_merely_behind_a_running_desk_is_no_difference(home: Home) -> None:
+    """The desk wrote a record since it projected last: everything projected agrees."""
+    printed_json("pnl", "--home", home.path)
+    home.add(Kind.LOCK, {"symbol": "SPY", "reason": "x"})
+
+    found = marketday("store", "verify", "--home", home.path)
+    told = printed_json("store", "verify", "--home", home.path)
+
+    assert found.exit_code == 0
+    assert "1 record behind" in found.stdout
+    assert (told["ok"], told["behind"], told["differences"]) == (True, 1, [])

@@ -15,6 +15,8 @@ from pipeline.domain.signals import Signal
 from pipeline.operations.doubting import doubted
 from pipeline.operations.observing import observe_bars
 from pipeline.operations.passes import trading_pass
+from pipeline.operations.projecting import wait_projected
+from pipeline.operations.report_incidents import load_incidents
 from pipeline.operations.trading import judge, signals_of
 from pipeline.ports import Clock
 from tests.operations import test_data_faults as bars
@@ -111,6 +113,26 @@ def test_a_halted_symbol_gets_no_order_and_counts_in_full(desk: Rehearsal) -> No
     assert [life.intent.purpose for life in lives] == [Purpose.ENTRY]
     assert "SPY" in desk.ledger.positions
     assert verdicts(desk)["QQQ"] == []
+
+
+@pytest.mark.parametrize("desk", ["+SPY 14:35"], indirect=True)
+def test_a_position_whose_stop_cannot_be_evaluated_is_told_once_and_is_an_incident(desk: Rehearsal) -> None:
+    """Halted at 09:40, two bars are no news and three minutes of patience: told after 09:45, not before."""
+    for clock in ("14:35", "14:36"):
+        desk.tick(clock)
+    desk.to(at("14:40"))
+    desk.exchange.control().halt_symbol("SPY", until=at("15:30"))
+    before = {}
+    for minute in range(41, 50):
+        desk.tick(f"14:{minute}")
+        before[minute] = told(desk, "data_stale")
+        desk.monitor(f"14:{minute}:30")
+    wait_projected(desk.desk)
+    incidents = [one for one in load_incidents(desk.desk.store, DAY) if one.what == "stale data: SPY"]
+
+    assert before[45] == []
+    assert before[49] == told(desk, "data_stale") == ["Data of SPY is stale"]
+    assert ["its stop cannot be evaluated" in one.why for one in incidents] == [True]
 
 
 def test_a_symbol_that_is_no_longer_traded_is_refused_and_the_broker_was_asked_when_it_went_silent(

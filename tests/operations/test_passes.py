@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,12 +30,22 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
         yield running
 
 
+_HOLDER = """
+import fcntl, select, sys
+file = open(sys.argv[1], "a")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(flush=True)
+select.select([sys.stdin], [], [], float(sys.argv[2]))
+"""
+
+
 @contextmanager
-def held_elsewhere(lock: Path) -> Iterator[None]:
-    """Hold a lock in another process for the length of the block."""
-    script = "import fcntl,sys; f=open(sys.argv[1],'a'); fcntl.flock(f, 2); print(flush=1); sys.stdin.read()"
+def held_elsewhere(lock: Path, seconds: float = 60.0) -> Iterator[None]:
+    """Hold a lock in another process for the length of the block, or at most for some seconds."""
     with subprocess.Popen(
-        [sys.executable, "-S", "-c", script, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-S", "-c", _HOLDER, str(lock), str(seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
@@ -75,14 +86,28 @@ def test_of_two_drivers_at_the_same_instant_one_trades(desk: Rehearsal) -> None:
 
 
 def test_a_tick_that_finds_the_account_busy_skips_and_can_still_be_done(desk: Rehearsal) -> None:
-    """Another process trades; the tick does not queue. Once that is over, it can be done."""
+    """Another process trades; the tick waits 2 s and does not queue. Once that is over, it can be done."""
+    desk.to(at("14:45"))
     with held_elsewhere(desk.home / "locks" / "rehearsal.lock"):
+        began = time.monotonic()
         overlapped = desk.tick("14:45")
+        waited = time.monotonic() - began
     after = desk.tick("14:45")
 
     assert str(overlapped["skipped"]).startswith("overlap:")
+    assert 2.0 <= waited < 10.0
     assert after["sent"] == 1
     assert desk.ledger.runs["intraday-tick", at("14:45")] == "completed"
+
+
+def test_a_typed_command_that_holds_the_account_for_a_moment_costs_no_monitor_pass(desk: Rehearsal) -> None:
+    """It holds the lock for 0.5 s, as a resume does: the pass waits for it, and is done."""
+    desk.to(at("14:45:30"))
+    with held_elsewhere(desk.home / "locks" / "rehearsal.lock", seconds=0.5):
+        summary = desk.monitor("14:45:30")
+
+    assert "skipped" not in summary
+    assert desk.ledger.runs["risk-monitor", at("14:45:30")] == "completed"
 
 
 def test_a_run_before_its_instant_does_nothing_and_leaves_no_trace(desk: Rehearsal) -> None:

@@ -1,8 +1,8 @@
-"""Executions by order, with the profit each took: the journal's fills, in the order of their booking."""
+"""Executions by order, and what restated them, with the profit that the books say each took."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,9 @@ from pipeline.domain.journal import Kind, Record
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.money import notional
 from pipeline.domain.orders import Fill, Intent, Side
-from pipeline.domain.portfolio import Position, apply_fill
+
+ADOPTED, TAKEN_BACK = "adopted", "taken back"
+"""In the place of a purpose: others' shares that became ours, and an execution that the broker took back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Execution:
 
     Attributes:
         at: of the first; average: price paid; realized: profit taken before fees.
-        purpose: why, "" for an order that is not ours; arrival: last close its decision saw, or None.
+        purpose: why, "" for an order that is not ours; or ADOPTED, TAKEN_BACK: no order, but it moves profit.
+        arrival: last close its decision saw, or None.
         slippage: money against the arrival price, negative is a cost; slippage_ppm: of the arrival price.
     """
 
@@ -58,24 +61,44 @@ class _Order:
 
 
 def executions(records: Iterable[Record], ledger: Ledger) -> tuple[Execution, ...]:
-    """Return every order that was executed, oldest first."""
-    positions: dict[str, Position] = {}
+    """Return every order that was executed, and what restated them, oldest first, with the books' profit."""
     orders: dict[str, _Order] = {}
+    restated: list[Execution] = []
     seen: set[str] = set()
     for record in records:
-        if record.kind is Kind.OPENING:
-            held = record.data["positions"].items()
-            positions = {symbol: decode(Position, data) for symbol, data in held}
+        if record.kind in (Kind.ADOPTED, Kind.BUST):
+            restated += _restated(record, ledger)
         if record.kind is not Kind.FILL or record.data["id"] in seen:
             continue
         fill = decode(Fill, record.data)
         seen.add(fill.id)
-        booking = apply_fill(positions.pop(fill.symbol, None), fill)
-        if booking.position is not None:
-            positions[fill.symbol] = booking.position
         key = fill.intent_id or ledger.by_order.get(fill.order_id) or fill.order_id
-        orders.setdefault(key, _Order(fill)).take(fill, booking.realized)
-    return tuple(_execution(key, order, ledger) for key, order in orders.items())
+        orders.setdefault(key, _Order(fill)).take(fill, ledger.realized[fill.id])
+    ours = [_execution(key, order, ledger) for key, order in orders.items()]
+    return tuple(sorted((*ours, *restated), key=lambda one: one.at))
+
+
+def _restated(record: Record, ledger: Ledger) -> Iterator[Execution]:
+    """Yield what an adoption or a bust did to our profit; nothing when it did nothing to our books."""
+    data = record.data
+    if record.seq not in ledger.restated:
+        return
+    if record.kind is Kind.BUST:
+        fill = ledger.fills[data["fill_id"]]
+        side, quantity, price, what = fill.side, fill.quantity, fill.price, TAKEN_BACK
+        symbol = fill.symbol
+    elif data["quantity"]:
+        symbol, what, quantity = data["symbol"], ADOPTED, abs(data["quantity"])
+        side = Side.BUY if data["quantity"] > 0 else Side.SELL
+        price = _price(abs(data["cost"]), quantity)
+    else:
+        return
+    profit = ledger.restated[record.seq]
+    yield Execution(record.at, symbol, side, what, quantity, price, profit, None, None, None, 0, "")
+
+
+def _price(value: int, quantity: int) -> int:
+    return (value * 10_000_000 + quantity // 2) // quantity
 
 
 def _execution(key: str, order: _Order, ledger: Ledger) -> Execution:
@@ -88,7 +111,7 @@ def _execution(key: str, order: _Order, ledger: Ledger) -> Execution:
         side=order.first.side,
         purpose="" if intent is None else intent.purpose.value,
         quantity=order.quantity,
-        average=(order.value * 10_000_000 + order.quantity // 2) // order.quantity,
+        average=_price(order.value, order.quantity),
         realized=order.realized,
         arrival=None if intent is None else intent.decision_price,
         slippage=slip,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from pipeline.cli.place import Place, configured, find_place
 from pipeline.cli.status_lines import day_and_time
 from pipeline.domain.formatting import NONE, count, money, one_line, percent, signed_money, signed_percent
 from pipeline.domain.money import to_money
+from pipeline.domain.reports import Event
+from pipeline.operations.report_incidents import load_all_incidents
 from pipeline.wiring.desks import open_store
 
 if TYPE_CHECKING:
@@ -24,9 +27,6 @@ SELECT d.session, start_equity, close_equity, d.deposits, pnl, pnl_ppm, d.realiz
     max_drawdown_ppm, e.unrealized, e.external, e.dividends, e.interest, e.other, e.residual
 FROM daily_pnl AS d LEFT JOIN session_explained AS e ON e.session = d.session
 ORDER BY d.session DESC LIMIT ?
-"""
-INCIDENTS = """
-SELECT occurred_at, session, kind, severity, subject, text FROM incidents ORDER BY seq DESC LIMIT ?
 """
 Row = Mapping[str, Any]
 
@@ -104,21 +104,25 @@ def incidents(
     as_json: Json = False,
     number: Annotated[int, typer.Option("-n", min=1, help="At most this many, the newest.")] = 20,
 ) -> None:
-    """Show halts, failed checks and runs, differences, orders in doubt and silences, newest first."""
+    """Show what happened and how it ended, newest last: the time line of the reports, of all sessions."""
     place = find_place(home, account)
-    rows = caught_up_store(place).query(INCIDENTS, (number,))
+    zone = configured(place).zone
+    found = load_all_incidents(caught_up_store(place), zone)
+    shown = found[-number:]
     if as_json:
-        print_json(rows)
+        print_json([asdict(event) for event in shown])
         return
-    out, zone = console(), configured(place).zone
-    if not rows:
+    out = console()
+    if not shown:
         out.print(f"{place.badge} · no incidents")
         return
-    out.print(f"{place.badge} · {count(len(rows), 'incident')}, newest first")
-    out.print(table("TIME SEVERITY KIND *WHAT", [_incident_cells(row, zone) for row in rows]))
+    left_out = len(found) - len(shown)
+    older = f"; {left_out:,} older: -n {len(found)}" if left_out else ""
+    out.print(f"{place.badge} · {count(len(shown), 'incident')}, newest last{older}")
+    out.print(table("TIME SEVERITY *WHAT", [_incident_cells(event, zone) for event in shown]))
 
 
-def _incident_cells(row: Row, zone: str) -> tuple[str, ...]:
-    what = one_line(f"{row['subject']}: {row['text']}")
-    time = day_and_time(row["occurred_at"], zone).split(" ", 1)[1].rsplit(" ", 1)[0]
-    return time, str(row["severity"]).upper(), str(row["kind"]).replace("_", " "), what
+def _incident_cells(event: Event, zone: str) -> tuple[str, ...]:
+    told = "; ".join(part for part in (event.why, event.ended) if part)
+    time = day_and_time(event.at, zone).split(" ", 1)[1].rsplit(" ", 1)[0]
+    return time, event.severity.upper(), one_line(f"{event.what}: {told}" if told else event.what)

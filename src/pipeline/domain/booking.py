@@ -126,6 +126,7 @@ def adopt(ledger: Ledger, record: Record) -> None:
     symbol = record.data["symbol"]
     done = merged(ledger.positions.get(symbol), ledger.external.pop(symbol, None))
     _book(ledger, symbol, done, ledger.external_moves.pop(symbol, 0))
+    ledger.restated[record.seq] = done.realized
     for fill_id in [key for key, fill in ledger.external_fills.items() if fill.symbol == symbol]:
         ledger.fills[fill_id] = ledger.external_fills.pop(fill_id)
 
@@ -180,7 +181,9 @@ def bust(ledger: Ledger, record: Record) -> None:
         _book_external(ledger, foreign.symbol, done, -cash_of(foreign))
         return
     fill = ledger.fills[fill_id]
-    _book(ledger, fill.symbol, undo_fill(ledger.positions.get(fill.symbol), fill, realized), -cash_of(fill))
+    done = undo_fill(ledger.positions.get(fill.symbol), fill, realized)
+    _book(ledger, fill.symbol, done, -cash_of(fill))
+    ledger.restated[record.seq] = done.realized
 
 
 def split_shares(ledger: Ledger, record: Record) -> None:

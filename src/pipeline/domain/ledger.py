@@ -68,6 +68,7 @@ class Ledger:
         external: holdings made by orders that are not ours, by symbol; external_moves: what they did to cash.
         external_fills: their executions, by id, until a person adopts them: then they are among ``fills``.
         realized: profit of each execution when it was booked, before fees; busts: ids taken back.
+        restated: profit that each adoption and each bust booked of ours, by the number of its record.
         splits: what was counted anew, oldest first.
         tally: what explains the change of equity since the session's baseline.
         external_orders: open orders that are not ours, as the last reconciliation saw them.
@@ -95,6 +96,7 @@ class Ledger:
     fills: dict[str, Fill] = field(default_factory=dict)
     booked: dict[str, int] = field(default_factory=dict)
     realized: dict[str, int] = field(default_factory=dict)
+    restated: dict[int, int] = field(default_factory=dict)
     busts: set[str] = field(default_factory=set)
     external: dict[str, Position] = field(default_factory=dict)
     external_moves: dict[str, int] = field(default_factory=dict)

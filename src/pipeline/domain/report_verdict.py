@@ -185,11 +185,14 @@ def _limits(report: SessionReport) -> list[str]:
 
 
 def _runs(report: SessionReport) -> list[str]:
-    return [
-        f"{line.procedure}: {line.missing} missing, {line.failed} failed of {count(line.expected, 'run')}."
-        for line in report.health.runs
-        if not line.sound
-    ] + [
+    lines = []
+    for line in report.health.runs:
+        runs = count(line.expected, "run")
+        if not line.sound:
+            lines.append(f"{line.procedure}: {line.missing} missing, {line.failed} failed of {runs}.")
+        if line.skipped:
+            lines.append(f"{line.procedure}: {line.skipped} of {runs} skipped, late or the account busy.")
+    return lines + [
         f"{line.procedure} / {line.name} failed: {line.evidence}"
         for line in report.health.checks
         if line.outcome == "fail"

@@ -252,7 +252,10 @@ class DataQuality:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One procedure's runs: expected against actual. Latencies in milliseconds from the planned instant."""
+    """One procedure's runs: expected against actual. Latencies in milliseconds from the planned instant.
+
+    ``skipped`` came too late to act, or found the account's lock busy.
+    """
 
     procedure: str
     expected: int
@@ -268,6 +271,13 @@ class RunLine:
     def sound(self) -> bool:
         """Whether every expected run did its work, or had a reason to skip."""
         return self.failed == 0 and self.missing == 0
+
+    @property
+    def verdict(self) -> str:
+        """Return "fail", "warn" when runs were late or skipped, or "ok"."""
+        if not self.sound:
+            return "fail"
+        return "warn" if self.late or self.skipped else "ok"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Memory:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     bars: dict[str, list[Bar]] = field(default_factory=dict)
     flaws: dict[str, list[Flaw]] = field(default_factory=dict)
+    priced: dict[str, datetime] = field(default_factory=dict)
     splits: int = 0
     fetched_to: datetime | None = None
     asked_again: dict[str, datetime] = field(default_factory=dict)

@@ -20,6 +20,8 @@ _ASK_EVERY = timedelta(minutes=5)
 _EDGE = timedelta(seconds=5)
 """Around open and close the broker may be a moment ahead or behind."""
 _SHOWN = 5
+_SILENT_FOR = timedelta(minutes=3)
+"""Prices may be stale for a moment in a thin symbol; a position without a stop this long is told."""
 
 
 def doubted(desk: Desk, session: Session, market: Market, now: datetime) -> Market:
@@ -29,6 +31,7 @@ def doubted(desk: Desk, session: Session, market: Market, now: datetime) -> Mark
         BrokerUnavailable: the broker does not tell its time.
     """
     _tell_flaws(desk, market, now)
+    _tell_silent(desk, session, market, now)
     return replace(market, doubt=_doubt_of(desk, session, now))
 
 
@@ -41,6 +44,21 @@ def _tell_flaws(desk: Desk, market: Market, now: datetime) -> None:
         named = ", ".join(sorted(market.flaws)[:_SHOWN])
         text = f"{len(market.flaws)} symbols have bad data, {named} among them. No entries in them."
         tell_lasting(desk, "data_quality", "many symbols", text, now)
+
+
+def _tell_silent(desk: Desk, session: Session, market: Market, now: datetime) -> None:
+    """Tell people, once an hour, of what is held without a fresh bar or quote while the session is open."""
+    priced = desk.memory.priced
+    for symbol, at in market.prices_at.items():
+        priced[symbol] = max(at, priced.get(symbol, at))
+    if not session.is_open(market.instant):
+        return
+    allowed = desk.limits.max_data_age_bars * desk.timeframe.length + _SILENT_FOR
+    for symbol in sorted(desk.journal.read().positions):
+        since = max(priced.get(symbol, session.open), session.open)
+        if market.instant - since > allowed:
+            text = f"held, and no new price since {since:%H:%M:%S}Z: its stop cannot be evaluated."
+            tell_lasting(desk, "data_stale", symbol, text, now)
 
 
 def _doubt_of(desk: Desk, session: Session, now: datetime) -> Breach | None:

@@ -29,6 +29,8 @@ GRACE = {"intraday-tick": timedelta(seconds=45), "risk-monitor": timedelta(secon
 """How late a run may begin and still act; procedures not named may be an hour late."""
 _LONG_GRACE = timedelta(hours=1)
 _LOCK_WAIT_SECONDS = 20.0
+_BRIEF_WAIT_SECONDS = 2.0
+"""What a tick or monitor waits for the lock: a typed command holds it for half a second."""
 
 
 @dataclass(slots=True)
@@ -61,13 +63,16 @@ class Pass:
 def trading_pass(desk: Desk, procedure: str, instant: datetime, driver: str) -> Iterator[Pass]:
     """Hold the account's lock and lease for one run that may send orders.
 
-    A tick or monitor that finds the lock busy skips itself, never queues; other procedures wait. A run with
-    other code or configuration than the session's skips itself, too: it does not even take the lease.
+    A tick or monitor that finds the lock busy for two seconds skips itself, never queues; other procedures
+    wait. A run with other code or configuration than the session's skips itself, too: it does not even take
+    the lease.
     """
     run = _new(desk, procedure, instant, driver)
     with ExitStack() as held:
         try:
-            held.enter_context(desk.lock.hold(0.0 if procedure in GRACE else _LOCK_WAIT_SECONDS))
+            held.enter_context(
+                desk.lock.hold(_BRIEF_WAIT_SECONDS if procedure in GRACE else _LOCK_WAIT_SECONDS)
+            )
         except LockBusy as error:
             run.skipped = f"overlap: {error}"
             _record(desk, run, "overlapped", run.skipped)

@@ -1,13 +1,24 @@
-"""The incidents of a session as a time line: what happened, and how it ended. From the store alone."""
+"""Incidents as a time line: what happened, and how it ended, of a session or of all. From the store alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from pipeline.domain.formatting import NEW_YORK, count, duration, money, quantity, signed_money, time_of_day
+from pipeline.domain.formatting import (
+    NEW_YORK,
+    count,
+    duration,
+    long_date,
+    money,
+    quantity,
+    signed_money,
+    time_of_day,
+)
 from pipeline.domain.money import to_money, to_qty
 from pipeline.domain.reports import Event
 from pipeline.operations import report_queries as ask
@@ -27,7 +38,18 @@ _ONCE = {"check": "failed check", "run": "failed run", "rejected_order": "reject
 
 def load_incidents(store: Store, day: date, zone: str = NEW_YORK) -> tuple[Event, ...]:
     """Return what happened in a session, oldest first, each with its end. Raises StoreUnavailable."""
-    rows: dict[str, list[Row]] = {name: list(store.query(sql, (day,))) for name, sql in ask.HAPPENED.items()}
+    return _happened(store, (day, day), zone)
+
+
+def load_all_incidents(store: Store, zone: str = NEW_YORK) -> tuple[Event, ...]:
+    """Return what happened in all sessions, and before the first, as :func:`load_incidents` does of one."""
+    return _happened(store, (date.min, date.max), zone)
+
+
+def _happened(store: Store, days: tuple[date, date], zone: str) -> tuple[Event, ...]:
+    rows: dict[str, Sequence[Row]] = {
+        name: store.query(sql, days[:1] if name == "ends" else days) for name, sql in ask.HAPPENED.items()
+    }
     silences = tuple(_silences(rows["silences"]))
     others = [row for row in rows["others"] if not any(_failed_in(row, one) for one in silences)]
     found = [
@@ -38,7 +60,7 @@ def load_incidents(store: Store, day: date, zone: str = NEW_YORK) -> tuple[Event
         *_splits(rows["splits"]),
         *_breaks(rows["comparisons"], zone),
         *_unknown(rows["unknown"], zone),
-        *_others(others),
+        *_others(others, zone),
     ]
     return tuple(sorted(found, key=lambda event: event.at))
 
@@ -49,6 +71,12 @@ def _utc(value: datetime) -> datetime:
 
 def _clock(value: datetime, zone: str) -> str:
     return time_of_day(_utc(value), zone)
+
+
+def _end(began: datetime, ended: datetime, zone: str) -> str:
+    """Return the time of day, after its date when that is another one."""
+    first, last = (each.astimezone(ZoneInfo(zone)).date() for each in (began, ended))
+    return _clock(ended, zone) if first == last else f"{long_date(last)} {_clock(ended, zone)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +118,7 @@ def _outage(silence: _Silence, others: Sequence[Row], zone: str) -> Event:
     ended = ""
     if silence.until is not None:
         lasted = duration((silence.until - silence.since).total_seconds())
-        ended = f"answered again {_clock(silence.until, zone)}, after {lasted}"
+        ended = f"answered again {_end(silence.since, silence.until, zone)}, after {lasted}"
     return Event(_utc(silence.since), "the broker was silent", why, "warning", ended)
 
 
@@ -104,7 +132,8 @@ def _stops(rows: Sequence[Row], zone: str) -> Iterator[Event]:
         ended = ""
         if after is not None:
             verb = "resumed" if after["resume"] else f"then {after['state']}"
-            ended = f"{verb} {_clock(after['occurred_at'], zone)}: {after['reason']} ({after['changed_by']})"
+            then = _end(row["occurred_at"], after["occurred_at"], zone)
+            ended = f"{verb} {then}: {after['reason']} ({after['changed_by']})"
         severity = "critical" if level > _REDUCING else "warning"
         why = f"{row['reason']} ({row['changed_by']})"
         yield Event(_utc(row["occurred_at"]), f"trading {row['state']}", why, severity, ended)
@@ -121,7 +150,9 @@ def _external(rows: Sequence[Row], ends: Sequence[Row], zone: str) -> Iterator[E
             continue
         later = (end for end in ends if end["seq"] > row["seq"])
         after = next((end for end in later if end["symbol"] == row["symbol"]), None)
-        ended = "" if after is None else f"{after['how']} {_clock(after['occurred_at'], zone)}{after['why']}"
+        ended = ""
+        if after is not None:
+            ended = f"{after['how']} {_end(row['occurred_at'], after['occurred_at'], zone)}{after['why']}"
         why = f"{traded}, by order {row['reason']}"
         yield Event(_utc(row["occurred_at"]), "somebody else traded", why, "warning", ended)
     for end in ends:
@@ -170,7 +201,7 @@ def _breaks(rows: Sequence[Row], zone: str) -> Iterator[Event]:
         if not row["clean"]:
             began = began or row
         elif began is not None:
-            yield _break(began, f"equal again {_clock(row['occurred_at'], zone)}")
+            yield _break(began, f"equal again {_end(began['occurred_at'], row['occurred_at'], zone)}")
             began = None
     if began is not None:
         yield _break(began, "")
@@ -184,12 +215,19 @@ def _break(row: Row, ended: str) -> Event:
 
 def _unknown(rows: Sequence[Row], zone: str) -> Iterator[Event]:
     for row in rows:
-        ended = "" if row["state"] is None else f"{row['state']} {_clock(row['ended_at'], zone)}"
+        ended = ""
+        if row["state"] is not None:
+            ended = f"{row['state']} {_end(row['occurred_at'], row['ended_at'], zone)}"
         what = f"outcome of {row['symbol']} order unknown"
         yield Event(_utc(row["occurred_at"]), what, row["detail"], "warning", ended)
 
 
-def _others(rows: Sequence[Row]) -> Iterator[Event]:
-    for row in rows:
-        what = f"{_ONCE.get(row['kind'], row['kind'])}: {row['subject']}"
-        yield Event(_utc(row["occurred_at"]), what, row["text"] or "", row["severity"])
+def _others(rows: Sequence[Row], zone: str) -> Iterator[Event]:
+    """What fails again and again for one reason, with nothing else between, is told once."""
+    for _, same in groupby(rows, key=lambda row: (row["kind"], row["text"], row["occurred_at"].date())):
+        alike = tuple(same)
+        first, last = alike[0], alike[-1]
+        subjects = ", ".join(dict.fromkeys(row["subject"] for row in alike))
+        what = f"{_ONCE.get(first['kind'], first['kind'])}: {subjects}"
+        again = "" if len(alike) == 1 else f"{len(alike)} times, the last {_clock(last['occurred_at'], zone)}"
+        yield Event(_utc(first["occurred_at"]), what, first["text"] or "", first["severity"], again)

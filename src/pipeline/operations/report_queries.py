@@ -87,8 +87,16 @@ SELECT
 FROM held
 """
 
+# The owner's money moves the month's first equity with it, as in the ledger: a withdrawal is no loss.
 MONTH = """
-SELECT arg_max(month_equity, seq) AS month_equity FROM baselines WHERE session = ?
+WITH began AS (
+    SELECT seq, month_equity FROM baselines WHERE session = $1 ORDER BY seq DESC LIMIT 1
+), moved AS (
+    SELECT sum(c.amount) AS amount FROM cash_flows AS c, began AS b
+    WHERE c.owner_money AND c.seq > b.seq
+        AND c.seq <= (SELECT max(seq) FROM account_snapshots WHERE session = $1)
+)
+SELECT (SELECT month_equity FROM began) + coalesce((SELECT amount FROM moved), 0) AS month_equity
 """
 
 RECONCILIATIONS = """
@@ -133,7 +141,8 @@ WITH judged AS (
 )
 SELECT
     procedure, count(*) AS expected,
-    count(*) FILTER (status = 'completed') AS completed, count(*) FILTER (status = 'skipped') AS skipped,
+    count(*) FILTER (status = 'completed') AS completed,
+    count(*) FILTER (status IN ('skipped', 'overlapped')) AS skipped,
     count(*) FILTER (status = 'failed') AS failed,
     count(*) FILTER (status IN ('missing', 'started')) AS missing, count(*) FILTER (is_late) AS late,
     CAST(round(median(delay) * 1000) AS BIGINT) AS latency_median,
@@ -172,57 +181,82 @@ SELECT arg_max(state, seq) AS state FROM state_changes WHERE occurred_at <= ?
 
 GO = "SELECT arg_max(go, seq) AS go FROM enablements WHERE session = ? AND go IS NOT NULL"
 
+# From the first of two sessions to the second, both included; "ends" may come later. What happened before
+# any session was planned belongs to none: it is the first of all.
 HAPPENED = {
-    "silences": "SELECT occurred_at, since, failures FROM silences WHERE session = ? ORDER BY seq",
+    "silences": """
+SELECT occurred_at, since, failures
+FROM silences WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2 ORDER BY seq
+""",
     "states": """
-SELECT occurred_at, state, level, reason, changed_by, resume FROM state_changes WHERE session = ? ORDER BY seq
+SELECT occurred_at, state, level, reason, changed_by, resume
+FROM state_changes WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2 ORDER BY seq
 """,
     "external": """
-SELECT 'external' AS what, seq, recorded_at AS occurred_at, symbol, side, quantity, price, order_id AS reason
-FROM external_fills WHERE session = $1
-UNION ALL
-SELECT 'bust', seq, occurred_at, symbol, side, quantity, price, reason FROM busts WHERE session = $1
-ORDER BY seq LIMIT 100
+WITH moved AS (
+    SELECT
+        'external' AS what, seq, recorded_at AS occurred_at, session, symbol, side, quantity, price,
+        order_id AS reason
+    FROM external_fills
+    UNION ALL
+    SELECT 'bust', seq, occurred_at, session, symbol, side, quantity, price, reason FROM busts
+)
+SELECT * EXCLUDE (session) FROM moved WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2
+QUALIFY row_number() OVER (PARTITION BY session ORDER BY seq) <= 100 ORDER BY seq
 """,
     "ends": """
-SELECT
-    'adopted' AS how, seq, occurred_at, symbol, ': ' || reason || ' (' || changed_by || ')' AS why,
-    0 AS residual
-FROM adoptions WHERE session >= $1
-UNION ALL
-SELECT 'balanced', seq, occurred_at, symbol, ': ' || reason || ' (' || changed_by || ')', residual
-FROM balances WHERE session >= $1
-UNION ALL
-SELECT 'gone', seq, occurred_at, symbol, '', 0 FROM locks WHERE session >= $1 AND reason IS NULL
-ORDER BY seq
+WITH ends AS (
+    SELECT
+        'adopted' AS how, seq, occurred_at, session, symbol,
+        ': ' || reason || ' (' || changed_by || ')' AS why, 0 AS residual
+    FROM adoptions
+    UNION ALL
+    SELECT
+        'balanced', seq, occurred_at, session, symbol, ': ' || reason || ' (' || changed_by || ')', residual
+    FROM balances
+    UNION ALL
+    SELECT 'gone', seq, occurred_at, session, symbol, '', 0 FROM locks WHERE reason IS NULL
+)
+SELECT * EXCLUDE (session) FROM ends WHERE coalesce(session, DATE '0001-01-01') >= $1 ORDER BY seq
 """,
     "money": """
 SELECT occurred_at, kind, amount, description, owner_money
-FROM cash_flows WHERE session = ? AND (owner_money OR kind LIKE 'DIV%' OR kind LIKE 'INT%') ORDER BY seq
+FROM cash_flows
+WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2
+    AND (owner_money OR kind LIKE 'DIV%' OR kind LIKE 'INT%')
+ORDER BY seq
 """,
     "splits": """
 SELECT recorded_at AS occurred_at, symbol, numerator, denominator, activity_id
-FROM splits WHERE session = ? ORDER BY seq
+FROM splits WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2 ORDER BY seq
 """,
     "comparisons": """
 SELECT r.occurred_at, r.clean, d.kind, d.symbol, d.ledger, d.broker
-FROM reconciliations AS r
+FROM (FROM reconciliations WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2) AS r
 LEFT JOIN (FROM discrepancies QUALIFY row_number() OVER (PARTITION BY seq) = 1) AS d ON d.seq = r.seq
-WHERE r.session = ? ORDER BY r.seq
+ORDER BY r.seq
 """,
     "unknown": """
 SELECT
     u.occurred_at, i.symbol, u.detail, arg_min(n.state, n.seq) AS state, min(n.occurred_at) AS ended_at
-FROM intent_events AS u
+FROM (
+    FROM intent_events WHERE event = 'unknown' AND coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2
+    QUALIFY row_number() OVER (PARTITION BY session ORDER BY seq) <= 100
+) AS u
 JOIN intents AS i ON i.id = u.intent_id
 LEFT JOIN intent_events AS n
     ON n.intent_id = u.intent_id AND n.seq > u.seq AND n.state NOT IN ('unknown', 'sending')
-WHERE u.session = ? AND u.event = 'unknown' GROUP BY u.seq, u.occurred_at, i.symbol, u.detail ORDER BY u.seq
-LIMIT 100
+GROUP BY u.seq, u.occurred_at, i.symbol, u.detail ORDER BY u.seq
 """,
     "others": """
-SELECT occurred_at, kind, severity, subject, text FROM incidents
-WHERE session = ? AND kind IN ('check', 'run', 'rejected_order', 'quarantine') ORDER BY seq LIMIT 100
+WITH told AS (
+    SELECT seq, occurred_at, session, kind, severity, subject, text FROM incidents
+    WHERE kind IN ('check', 'run', 'rejected_order', 'quarantine')
+    UNION ALL
+    SELECT seq, occurred_at, session, 'stale data', severity, split_part(id, '|', 2), text FROM alerts
+    WHERE event = 'data_stale'
+)
+SELECT * EXCLUDE (session) FROM told WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2 ORDER BY seq
 """,
 }
 

@@ -31,7 +31,7 @@ from pipeline.domain.reports import (
 from pipeline.domain.risk import RiskLimits
 from pipeline.domain.session import Session
 from pipeline.operations.report_data import load_report
-from tests.unit.store.script import MONDAY, TUESDAY, Script, at, two_days
+from tests.unit.store.script import MONDAY, TUESDAY, Script, at, run, two_days
 
 LIMITS = RiskLimits()
 
@@ -163,6 +163,22 @@ def test_risk_bars_hold_the_worst_of_the_session(monday: SessionReport) -> None:
     }
 
 
+def test_the_owners_money_is_in_no_months_loss(tmp_path: Path) -> None:
+    """10,000, of which 2,000 are taken out and 100 lost: 100 of 8,000 is 1.25 %, not 21 % of 10,000."""
+    script = Script()
+    script.session(MONDAY)
+    base = dict.fromkeys(("day_equity", "month_equity", "peak_equity"), to_money("10000"))
+    script.add(Kind.BASELINE, {"day": MONDAY, **base})
+    script.snapshot(MONDAY, "13:31:00", "10000")
+    script.cash("c-1", "CSW", "-2000", MONDAY)
+    script.snapshot(MONDAY, "14:00:00", "7900")
+    script.cash("c-2", "CSD", "5000", MONDAY)
+    store = DuckStore(tmp_path / "store.duckdb", FileLock(tmp_path / "store.lock"))
+    store.project(script.records)
+
+    assert {bar.name: bar.worst for bar in load(store, MONDAY).risk}["Monthly loss"] == 12_500
+
+
 def test_holes_are_counted_and_the_longest_is_named(monday: SessionReport) -> None:
     """390 minutes less the first, ten from 15:10 UTC, and the last; QQQ has no bar at all."""
     assert monday.data == (
@@ -184,6 +200,26 @@ def test_expected_runs_stand_beside_what_ran_and_the_future_is_not_missing(
     assert after.health.runs[-1] == RunLine("daily-report", 1, 0, 0, 0, 1, 0, None, None)
     assert [(c.name, c.outcome, c.evidence) for c in after.health.checks] == [("disk", "fail", "1 GB")]
     assert after.reconciliation == Reconciliation(1, True, at(MONDAY, "21:00:00"))
+
+
+def test_runs_that_found_the_account_busy_or_came_late_are_counted_and_warned_of(tmp_path: Path) -> None:
+    """Four ticks: one done, two overlapped, one stale."""
+    script = Script()
+    clocks = ("13:31:00", "13:32:00", "13:33:00", "13:34:00")
+    outcomes = ("completed", "overlapped", "overlapped", "skipped")
+    script.session(MONDAY, tuple(("intraday-tick", clock) for clock in clocks))
+    for clock, outcome in zip(clocks, outcomes, strict=True):
+        told = {"driver": "desk", "outcome": outcome, "reason": "why", "summary": {}}
+        script.add(Kind.RUN, run(MONDAY, "intraday-tick", clock, **told), at(MONDAY, clock))
+    store = DuckStore(tmp_path / "store.duckdb", FileLock(tmp_path / "store.lock"))
+    store.project(script.records)
+    report = load(store, MONDAY)
+    (line,) = report.health.runs
+
+    assert (line.expected, line.completed, line.skipped, line.verdict) == (4, 1, 3, "warn")
+    assert "intraday-tick: 3 of 4 runs skipped, late or the account busy." in conclude(report).attention
+    assert "| intraday-tick | 4 | 1 | 3 |" in render_markdown(report)
+    assert "! warn" in render_html(report).partition("System health")[2].partition("</table>")[0]
 
 
 def test_a_halted_day_says_so_first(tuesday: SessionReport) -> None:

@@ -91,20 +91,21 @@ def test_a_gap_another_journal_or_a_record_without_rows_is_refused(store: DuckSt
     assert store.projected() == 10
 
 
-def test_verification_names_lag_and_rows_that_differ(store: DuckStore) -> None:
+def test_verification_counts_lag_and_names_rows_that_differ(store: DuckStore) -> None:
     """Rows changed by hand behind the store's back, and records not projected yet."""
     store.project(RECORDS[:-3])
     with open_database(store.path) as connection:
         connection.execute("UPDATE fills SET price = price + 1 WHERE id = 'f-1'")
         connection.execute("DELETE FROM alerts")
 
-    assert store.verify(RECORDS).differences == (
-        "3 records are not projected yet",
+    found = store.verify(RECORDS)
+    assert (found.ok, found.behind) == (False, 3)
+    assert found.differences == (
         "alerts has 0 rows, the journal gives 1",
         "fills has rows that differ from the journal's",
     )
     assert (
-        store.verify(restamped(RECORDS)).differences[1]
+        store.verify(restamped(RECORDS)).differences[0]
         == f"record {len(RECORDS) - 3} is not the one that was projected"
     )
 

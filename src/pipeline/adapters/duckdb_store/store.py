@@ -47,7 +47,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The store against the journal. ``differences`` are sentences; none means that they agree."""
+    """The store against the journal. ``differences`` are sentences about what was projected."""
 
     projected: int
     records: int
@@ -55,8 +55,13 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether the store holds exactly what the journal says."""
+        """Whether the store holds exactly what the journal says, as far as it was projected."""
         return not self.differences
+
+    @property
+    def behind(self) -> int:
+        """How many records are not projected yet: the desk projects only now and then."""
+        return max(0, self.records - self.projected)
 
 
 class DuckStore:
@@ -158,8 +163,6 @@ class DuckStore:
         with self._opened() as connection:
             mark, stored = load_watermark(connection), load_digests(connection)
         differences = []
-        if mark.seq < len(records):
-            differences.append(f"{len(records) - mark.seq} records are not projected yet")
         if mark.seq > len(records):
             differences.append(f"record {mark.seq} was projected, the journal ends with {len(records)}")
         elif mark.seq and records[mark.seq - 1].hash != mark.head:
