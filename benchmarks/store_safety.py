@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -105,6 +106,7 @@ def _write(folder: str, worker: str, commits: str) -> None:
 def _until_killed(folder: str) -> None:
     """Journal a tick, project it into several tables, keep bars; say what is confirmed."""
     store, journal = _store(Path(folder)), open_journal(Path(folder), "a")
+    journal.take_lease(f"process {os.getpid()}", "code", "config", FIRST)
     while True:
         number = journal.read().seq
         at = FIRST + (number + 1) * MINUTE

@@ -253,8 +253,12 @@ WITH told AS (
     SELECT seq, occurred_at, session, kind, severity, subject, text FROM incidents
     WHERE kind IN ('check', 'run', 'rejected_order', 'quarantine')
     UNION ALL
-    SELECT seq, occurred_at, session, 'stale data', severity, split_part(id, '|', 2), text FROM alerts
-    WHERE event = 'data_stale'
+    SELECT
+        seq, occurred_at, session,
+        CASE event WHEN 'data_stale' THEN 'stale data' WHEN 'data_quality' THEN 'doubtful data'
+            ELSE 'silent stream' END,
+        severity, split_part(id, '|', 2), text
+    FROM alerts WHERE event IN ('data_stale', 'data_quality', 'stream_silent')
 )
 SELECT * EXCLUDE (session) FROM told WHERE coalesce(session, DATE '0001-01-01') BETWEEN $1 AND $2 ORDER BY seq
 """,
