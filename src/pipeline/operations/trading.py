@@ -91,7 +91,7 @@ def _excess(ledger: Ledger) -> dict[str, int]:
     change, held = ledger.state, ledger.closable
     if not change.state.latched:
         return {symbol: -one.quantity for symbol, one in held.items() if one.quantity < 0}
-    if not ledger.agreed_since_stop:
+    if not ledger.agreed_since_stop or ledger.reconciled_at is None or ledger.reconciled_at <= change.at:
         return {}
     wanted = {key: beyond_target(change, key, one.quantity) for key, one in held.items()}
     return {symbol: quantity for symbol, quantity in wanted.items() if quantity}
