@@ -69,6 +69,7 @@ MUTANTS = (
         SENDING,
         "        state = _unknown(desk, intent, error, now)\n",
         '        state = _rejected(desk, intent, "timeout", error.reason, now)\n',
+        "tests/operations/test_crashes.py",
         SWEEP,
     ),
     Mutant(
